@@ -1,0 +1,100 @@
+// Gradients: grad mode, backward, .grad, and autocast.
+#include <ATen/autocast_mode.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "convert.h"
+
+namespace fastclip {
+
+static const at::Tensor& tensorAt(Call& call, size_t index) {
+  return call.environment.tensors.get(toDouble(call.env, call[index], "tensor"));
+}
+
+// An array of tensors in which null stands for "none".
+static std::vector<at::Tensor> optionalTensors(Call& call, size_t index, const char* what) {
+  std::vector<at::Tensor> result;
+  uint32_t length = 0;
+  if (napi_get_array_length(call.env, call[index], &length) != napi_ok) throw BadArgument(std::string(what) + ": expected an array");
+  for (uint32_t i = 0; i < length; ++i) {
+    napi_value entry;
+    check(napi_get_element(call.env, call[index], i, &entry));
+    if (isNullish(call.env, entry)) result.emplace_back();
+    else result.push_back(call.environment.tensors.get(toDouble(call.env, entry, what)));
+  }
+  return result;
+}
+
+// backward(roots, rootGradients, retainGraph): adds gradients to the .grad of every leaf.
+static napi_value backward(Call& call) {
+  const auto roots = toTensorList(call, call[0], "roots");
+  const auto gradients = optionalTensors(call, 1, "root gradients");
+  const bool retainGraph = toBool(call.env, call[2], "retainGraph");
+  torch::autograd::backward(roots, gradients, retainGraph);
+  return undefined(call.env);
+}
+
+// grad(roots, inputs, rootGradients) -> gradients of the inputs, null where a root does not depend on one
+static napi_value grad(Call& call) {
+  const auto roots = toTensorList(call, call[0], "roots");
+  const auto inputs = toTensorList(call, call[1], "inputs");
+  const auto gradients = optionalTensors(call, 2, "root gradients");
+  auto results = torch::autograd::grad(roots, inputs, gradients, std::nullopt, false, true);
+  napi_value array;
+  check(napi_create_array_with_length(call.env, results.size(), &array));
+  for (uint32_t i = 0; i < results.size(); ++i) check(napi_set_element(call.env, array, i, fromTensor(call, results[i])));
+  return array;
+}
+
+static napi_value gradOf(Call& call) { return fromTensor(call, tensorAt(call, 0).grad()); }
+
+static napi_value setGrad(Call& call) {
+  at::Tensor tensor = tensorAt(call, 0);
+  tensor.mutable_grad() = isNullish(call.env, call[1]) ? at::Tensor() : tensorAt(call, 1);
+  return undefined(call.env);
+}
+
+static napi_value requiresGrad(Call& call) { return fromBool(call.env, tensorAt(call, 0).requires_grad()); }
+
+static napi_value setRequiresGrad(Call& call) {
+  tensorAt(call, 0).set_requires_grad(toBool(call.env, call[1], "requiresGrad"));
+  return undefined(call.env);
+}
+
+// setGradMode(enabled) -> what it was
+static napi_value setGradMode(Call& call) {
+  const bool before = c10::GradMode::is_enabled();
+  c10::GradMode::set_enabled(toBool(call.env, call[0], "enabled"));
+  return fromBool(call.env, before);
+}
+
+static at::DeviceType deviceTypeAt(Call& call, size_t index) {
+  return c10::Device(toString(call.env, call[index], "device")).type();
+}
+
+// autocastEnter(device, dtype) / autocastLeave(device): autocast regions may nest; leaving the outermost drops the casts that were kept.
+static napi_value autocastEnter(Call& call) {
+  const at::DeviceType device = deviceTypeAt(call, 0);
+  at::autocast::set_autocast_dtype(device, static_cast<at::ScalarType>(toInt(call.env, call[1], "dtype")));
+  at::autocast::set_autocast_enabled(device, true);
+  at::autocast::increment_nesting();
+  return undefined(call.env);
+}
+
+static napi_value autocastLeave(Call& call) {
+  if (at::autocast::decrement_nesting() == 0) {
+    at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(deviceTypeAt(call, 0), false);
+  }
+  return undefined(call.env);
+}
+
+void defineAutograd(napi_env env, napi_value exports) {
+  define(env, exports,
+         {{"backward", guarded<backward>}, {"grad", guarded<grad>}, {"gradOf", guarded<gradOf>},
+          {"setGrad", guarded<setGrad>}, {"requiresGrad", guarded<requiresGrad>},
+          {"setRequiresGrad", guarded<setRequiresGrad>}, {"setGradMode", guarded<setGradMode>},
+          {"autocastEnter", guarded<autocastEnter>}, {"autocastLeave", guarded<autocastLeave>}});
+}
+
+}  // namespace fastclip

@@ -1,0 +1,117 @@
+// Any operator of libtorch, found by its schema name in the dispatcher and called boxed. No operator is written by hand.
+#include "convert.h"
+
+namespace fastclip {
+
+static Kind kindOf(const c10::TypePtr& type, const std::string& name) {
+  using c10::TypeKind;
+  switch (type->kind()) {
+    case TypeKind::TensorType: return Kind::Tensor;
+    case TypeKind::IntType: return Kind::Int;
+    case TypeKind::SymIntType: return Kind::Int;
+    case TypeKind::FloatType: return Kind::Float;
+    case TypeKind::BoolType: return Kind::Bool;
+    case TypeKind::NumberType: return Kind::Scalar;
+    case TypeKind::StringType: return Kind::String;
+    case TypeKind::DeviceObjType: return Kind::Device;
+    case TypeKind::GeneratorType: return Kind::Generator;
+    case TypeKind::ListType: {
+      const c10::TypePtr element = type->castRaw<c10::ListType>()->getElementType();
+      if (element->kind() == TypeKind::OptionalType) return Kind::OptionalTensorList;
+      switch (kindOf(element, name)) {
+        case Kind::Tensor: return Kind::TensorList;
+        case Kind::Int: return Kind::IntList;
+        case Kind::Float: return Kind::FloatList;
+        case Kind::Bool: return Kind::BoolList;
+        default: break;
+      }
+      break;
+    }
+    default: break;
+  }
+  throw BadArgument(name + ": an argument of type " + type->str() + " cannot be given from JavaScript");
+}
+
+static Parameter parameterOf(const c10::Argument& argument) {
+  c10::TypePtr type = argument.type();
+  const bool optional = type->kind() == c10::TypeKind::OptionalType;
+  if (optional) type = type->castRaw<c10::OptionalType>()->getElementType();
+  const auto& defaultValue = argument.default_value();
+  return Parameter{argument.name(), kindOf(type, argument.name()), optional, argument.N().value_or(0),
+                   defaultValue.value_or(c10::IValue()), defaultValue.has_value()};
+}
+
+static bool writesFirstArgument(const c10::FunctionSchema& schema) {
+  if (schema.arguments().empty() || schema.returns().size() != 1) return false;
+  const c10::AliasInfo* given = schema.arguments()[0].alias_info();
+  const c10::AliasInfo* returned = schema.returns()[0].alias_info();
+  return given != nullptr && returned != nullptr && given->isWrite() && returned->isWrite();
+}
+
+static c10::OperatorHandle find(Call& call) {
+  const std::string name = toString(call.env, call[0], "operator name");
+  const std::string overload = toString(call.env, call[1], "overload name");
+  const auto found = c10::Dispatcher::singleton().findSchema({name, overload});
+  if (!found) throw BadArgument("this libtorch has no operator " + name + (overload.empty() ? "" : "." + overload));
+  return *found;
+}
+
+// operator(name, overload) -> number by which `call` knows it
+static napi_value resolve(Call& call) {
+  const c10::OperatorHandle handle = find(call);
+  Operator entry{handle, {}, writesFirstArgument(handle.schema())};
+  for (const c10::Argument& argument : handle.schema().arguments()) entry.parameters.push_back(parameterOf(argument));
+  auto& operators = call.environment.operators;
+  operators.push_back(std::move(entry));
+  return fromDouble(call.env, static_cast<double>(operators.size() - 1));
+}
+
+// schema(name, overload) -> the schema as libtorch prints it
+static napi_value schema(Call& call) {
+  const c10::OperatorHandle handle = find(call);
+  std::ostringstream text;
+  text << handle.schema();
+  return fromString(call.env, text.str());
+}
+
+static napi_value fromResults(Call& call, const Operator& entry, std::vector<c10::IValue>& stack) {
+  if (entry.returnsSelf || stack.empty()) return undefined(call.env);
+  if (stack.size() == 1) return fromIValue(call, std::move(stack[0]));
+  napi_value array;
+  check(napi_create_array_with_length(call.env, stack.size(), &array));
+  for (uint32_t i = 0; i < stack.size(); ++i)
+    check(napi_set_element(call.env, array, i, fromIValue(call, std::move(stack[i]))));
+  return array;
+}
+
+// call(operator, ...arguments): tensors are passed and returned as handles; left-out arguments take the schema's defaults.
+static napi_value invoke(Call& call) {
+  auto& operators = call.environment.operators;
+  const int64_t index = toInt(call.env, call[0], "operator");
+  if (index < 0 || index >= static_cast<int64_t>(operators.size())) throw BadArgument("operator: no such number");
+  const Operator& entry = operators[index];
+  const size_t given = call.count - 1;
+  if (given > entry.parameters.size())
+    throw BadArgument(entry.handle.schema().name() + " takes at most " + std::to_string(entry.parameters.size()) + " arguments");
+  // The stack's memory is kept between calls. It is taken out of the environment meanwhile, because a backward hook may call again.
+  std::vector<c10::IValue> stack = std::move(call.environment.stack);
+  stack.clear();
+  for (size_t i = 0; i < entry.parameters.size(); ++i) {
+    const Parameter& parameter = entry.parameters[i];
+    if (i < given) stack.push_back(toIValue(call, parameter, call[i + 1]));
+    else if (parameter.hasDefault) stack.push_back(parameter.defaultValue);
+    else if (parameter.optional) stack.emplace_back();
+    else throw BadArgument(entry.handle.schema().name() + ": " + parameter.name + " is missing");
+  }
+  entry.handle.callBoxed(stack);
+  napi_value result = fromResults(call, entry, stack);
+  stack.clear();
+  call.environment.stack = std::move(stack);
+  return result;
+}
+
+void defineDispatch(napi_env env, napi_value exports) {
+  define(env, exports, {{"operator", guarded<resolve>}, {"schema", guarded<schema>}, {"call", guarded<invoke>}});
+}
+
+}  // namespace fastclip

@@ -1,0 +1,73 @@
+// The process: seeds, threads, devices, memory, versions.
+#include <ATen/Context.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <torch/version.h>
+
+#include "convert.h"
+
+namespace fastclip {
+
+static napi_value manualSeed(Call& call) {
+  at::manual_seed(static_cast<uint64_t>(toInt(call.env, call[0], "seed")));
+  return undefined(call.env);
+}
+
+// The default CPU generator's state as a byte tensor.
+static napi_value rngState(Call& call) {
+  at::Generator generator = at::detail::getDefaultCPUGenerator();
+  std::lock_guard<std::mutex> lock(generator.mutex());
+  return fromTensor(call, generator.get_state());
+}
+
+static napi_value setRngState(Call& call) {
+  at::Generator generator = at::detail::getDefaultCPUGenerator();
+  std::lock_guard<std::mutex> lock(generator.mutex());
+  generator.set_state(call.environment.tensors.get(toDouble(call.env, call[0], "state")));
+  return undefined(call.env);
+}
+
+static napi_value setThreads(Call& call) {
+  const int64_t threads = toInt(call.env, call[0], "threads");
+  if (threads < 1 || threads > 4096) throw BadArgument("threads: expected 1 to 4096, got " + std::to_string(threads));
+  at::set_num_threads(static_cast<int>(threads));
+  return undefined(call.env);
+}
+
+static napi_value threads(Call& call) { return fromDouble(call.env, at::get_num_threads()); }
+
+static napi_value version(Call& call) { return fromString(call.env, TORCH_VERSION); }
+
+static napi_value cpuCapability(Call& call) { return fromString(call.env, at::get_cpu_capability()); }
+
+static napi_value cudaDevices(Call& call) {
+  return fromDouble(call.env, at::globalContext().hasCUDA() ? static_cast<double>(at::detail::getCUDAHooks().deviceCount()) : 0);
+}
+
+// memory() -> bytes of CPU tensors: [in use, kept for reuse, most ever in use]
+static napi_value memory(Call& call) {
+  const AllocatorFigures figures = allocatorFigures();
+  return fromInts(call.env, {static_cast<int64_t>(figures.used), static_cast<int64_t>(figures.cached), static_cast<int64_t>(figures.peak)});
+}
+
+static napi_value resetPeakMemory(Call& call) {
+  resetAllocatorPeak();
+  return undefined(call.env);
+}
+
+static napi_value emptyCache(Call& call) {
+  emptyAllocatorCache();
+  return undefined(call.env);
+}
+
+void defineRuntime(napi_env env, napi_value exports) {
+  define(env, exports,
+         {{"manualSeed", guarded<manualSeed>}, {"rngState", guarded<rngState>}, {"setRngState", guarded<setRngState>},
+          {"setThreads", guarded<setThreads>}, {"threads", guarded<threads>}, {"version", guarded<version>},
+          {"cpuCapability", guarded<cpuCapability>}, {"cudaDevices", guarded<cudaDevices>}, {"memory", guarded<memory>},
+          {"resetPeakMemory", guarded<resetPeakMemory>}, {"emptyCache", guarded<emptyCache>}});
+}
+
+}  // namespace fastclip

@@ -1,0 +1,51 @@
+// The process as the engine sees it: seeds, threads, devices, memory.
+import { native } from "../native/addon.ts";
+import { Tensor } from "./ops.generated.ts";
+
+/** Seeds the default random generators of all devices. */
+export function manualSeed(seed: number): void {
+  native.manualSeed(seed);
+}
+
+/** The state of the default CPU generator, uint8. */
+export function rngState(): Tensor {
+  return new Tensor(native.rngState());
+}
+
+export function setRngState(state: Tensor): void {
+  native.setRngState(state.handle);
+}
+
+/** How many threads one operator may use. */
+export function setThreads(threads: number): void {
+  native.setThreads(threads);
+}
+
+export function threads(): number {
+  return native.threads();
+}
+
+/** Tensors alive in this thread, freed ones not counted. */
+export function liveTensors(): number {
+  return native.liveTensors();
+}
+
+/** Bytes of CPU tensors in this process: in use, kept for reuse, and the most ever in use. */
+export function tensorMemory(): { used: number; cached: number; peak: number } {
+  const [used, cached, peak] = native.memory();
+  return { used, cached, peak };
+}
+
+export function resetPeakMemory(): void {
+  native.resetPeakMemory();
+}
+
+/** Gives memory that is kept for reuse back to the system. */
+export function emptyCache(): void {
+  native.emptyCache();
+}
+
+/** Version of libtorch, its vector instructions on this CPU, and the number of CUDA devices. */
+export function engineInfo(): { version: string; cpuCapability: string; cudaDevices: number } {
+  return { version: native.version(), cpuCapability: native.cpuCapability(), cudaDevices: native.cudaDevices() };
+}
