@@ -1,0 +1,56 @@
+// The moving-average estimators u of the inner functions, one number per pair of the data set and side.
+import { type Tensor, where, zeros } from "../tensor/index.ts";
+import { mapPair, type Pair, pair } from "./pair.ts";
+
+// log u of a pair that was seen is never 0 exactly: this stands in for it, so that 0 (a fresh page of memory) means "never seen".
+const almostZero = 1e-30;
+
+/**
+ * u_i <- (1 - gamma) u_i + gamma g_i, kept as log u in float32 for all pairs of the data set. A pair that is seen for the
+ * first time takes u_i = g_i, whatever gamma is.
+ */
+export class InnerEstimator {
+  /** log u, [data size] per side; 0 for a pair never seen. */
+  readonly logU: Pair<Tensor>;
+
+  constructor(dataSize: number) {
+    this.logU = pair(() => zeros([dataSize]).keep());
+  }
+
+  /** Updates the pairs `ids` (int64, [b]) with log g [b] and returns their new log u, [b]. */
+  update(ids: Tensor, logG: Pair<Tensor>, gamma: number): Pair<Tensor> {
+    const updated = mapPair(logG, (value, side) => movingAverage(this.logU[side].indexSelect(0, ids), value, gamma));
+    this.store(ids, updated);
+    return updated;
+  }
+
+  /** Stores log u of pairs, which other ranks may have computed. */
+  store(ids: Tensor, logU: Pair<Tensor>): void {
+    mapPair(logU, (value, side) => this.logU[side].indexCopy_(0, ids, value.maskedFill(value.eq(0), almostZero)));
+  }
+
+  /** The state for a checkpoint, and for `load`. */
+  state(): Map<string, Tensor> {
+    return new Map([
+      ["log_u.image", this.logU.image],
+      ["log_u.text", this.logU.text],
+    ]);
+  }
+
+  load(state: ReadonlyMap<string, Tensor>): void {
+    for (const [name, tensor] of this.state()) {
+      const saved = state.get(name);
+      if (saved === undefined) throw new Error(`the checkpoint holds no ${name}`);
+      if (saved.numel !== tensor.numel)
+        throw new Error(`${name}: the checkpoint is of ${saved.numel} pairs, the data set has ${tensor.numel}`);
+      tensor.copy_(saved);
+    }
+  }
+}
+
+/** log((1 - gamma) u + gamma g) where u was seen, log g elsewhere. */
+function movingAverage(logU: Tensor, logG: Tensor, gamma: number): Tensor {
+  if (gamma === 1) return logG;
+  const mixed = logU.add(Math.log1p(-gamma)).logaddexp(logG.add(Math.log(gamma)));
+  return where(logU.eq(0), logG, mixed);
+}

@@ -1,0 +1,46 @@
+// The features of one step: this rank's rows, and everybody's.
+import type { Tensor } from "../tensor/index.ts";
+import { mapPair, type Pair } from "./pair.ts";
+
+/** Unit-norm float32 features without gradient. Row i of `local` is row `offset + i` of `all`. */
+export interface Features {
+  /** This rank's rows, [b, d]. */
+  readonly local: Pair<Tensor>;
+  /** The global batch in rank order, [B, d]; the same tensors as `local` on one rank. */
+  readonly all: Pair<Tensor>;
+  readonly offset: number;
+}
+
+/** The features of a run with one process. */
+export function singleRank(local: Pair<Tensor>): Features {
+  return { local, all: local, offset: 0 };
+}
+
+/** s_ii for the rows of `features`, [n]. */
+export function diagonalSimilarity(features: Pair<Tensor>): Tensor {
+  return features.image.mul(features.text).sumDim({ dim: [1] });
+}
+
+export interface Tile {
+  /** Rows of `local`. */
+  readonly start: number;
+  readonly rows: number;
+}
+
+// 2^22 similarities are 16 MiB in float32: they stay in a CPU's cache level or take a small part of a GPU's memory.
+const tileElements = 2 ** 22;
+
+/** Cuts the b x B similarities into bands of rows, so that the loss needs O(B d + tile) memory, never b x B. */
+export function tiles(features: Features): Tile[] {
+  const [local, all] = [features.local.image.size(0), features.all.image.size(0)];
+  const rows = Math.max(1, Math.min(local, Math.floor(tileElements / all)));
+  return Array.from({ length: Math.ceil(local / rows) }, (_, i) => ({
+    start: i * rows,
+    rows: Math.min(rows, local - i * rows),
+  }));
+}
+
+/** The local features in float32 whatever precision the towers ran in. */
+export function toFloat32(features: Pair<Tensor>): Pair<Tensor> {
+  return mapPair(features, (tensor) => tensor.detach().to("float32"));
+}

@@ -1,0 +1,38 @@
+// What a step needs of a contrastive loss: two phases, between which ranks exchange scalars.
+import type { Tensor } from "../tensor/index.ts";
+import type { Features } from "./features.ts";
+import type { Pair } from "./pair.ts";
+
+export interface LossInput {
+  readonly features: Features;
+  /** Positions of this rank's pairs in the data set, int64 [b]. */
+  readonly ids: Tensor;
+  /** The global temperature. */
+  readonly tau: number;
+  /** The inner learning rate of this epoch. */
+  readonly gamma: number;
+}
+
+/** The first phase's result for this rank's pairs. */
+export interface InnerResult {
+  /** One scalar per pair and side, [b]: all that other ranks need to know of this rank's anchors. */
+  readonly scalars: Pair<Tensor>;
+  /** InfoNCE of the batch at the present temperature, the mean over this rank's pairs and both sides, []. */
+  readonly infoNce: Tensor;
+}
+
+export interface LossResult {
+  /** The value that is reported, [] (averaged over ranks it is the loss of the global batch). */
+  readonly loss: Tensor;
+  /** Its gradient with respect to this rank's features, [b, d]; averaging over ranks is left to the gradient reduction. */
+  readonly features: Pair<Tensor>;
+  /** Its gradient with respect to ln(1/tau), []. */
+  readonly logScale: Tensor;
+}
+
+export interface ContrastiveLoss {
+  /** Evaluates the inner function on this rank's pairs and updates what the loss keeps of them. */
+  inner(input: LossInput): InnerResult;
+  /** The gradients, given the scalars of the global batch, [B]. */
+  gradients(input: LossInput, scalars: Pair<Tensor>): LossResult;
+}
