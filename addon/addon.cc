@@ -7,14 +7,22 @@
 
 namespace fastclip {
 
-constexpr double kSlots = 16777216.0;  // 2^24 tensors alive at once
+constexpr double kSlots = 16777216.0;              // 2^24 tensors alive at once
+constexpr uint32_t kGenerations = uint32_t{1} << 29;  // so that handles stay exact integers in a double
+constexpr uint32_t kEnvironments = 32;             // whose handles are told apart
+
+// Generations of one environment are all equal modulo kEnvironments; 0 is left out: a handle is never small.
+TensorTable::TensorTable() {
+  static std::atomic<uint32_t> made = 0;
+  firstGeneration_ = made++ % kEnvironments + kEnvironments;
+}
 
 double TensorTable::add(at::Tensor tensor) {
   uint32_t slot;
   if (free_.empty()) {
     if (slots_.size() >= static_cast<size_t>(kSlots)) throw std::runtime_error("more than 16,777,216 tensors are alive");
     slot = static_cast<uint32_t>(slots_.size());
-    slots_.emplace_back();
+    slots_.push_back({at::Tensor(), firstGeneration_});
   } else {
     slot = free_.back();
     free_.pop_back();
@@ -43,8 +51,8 @@ bool TensorTable::remove(double handle) noexcept {
   const Slot* found = find(handle);
   if (found == nullptr) return false;
   const auto index = static_cast<uint32_t>(found - slots_.data());
-  // Generations stay below 2^29 so that handles stay exact integers in a double.
-  slots_[index].generation = slots_[index].generation % 536870911 + 1;
+  uint32_t& generation = slots_[index].generation;
+  generation = generation + kEnvironments < kGenerations ? generation + kEnvironments : firstGeneration_;
   at::Tensor dying = std::move(slots_[index].tensor);
   slots_[index].tensor = at::Tensor();
   free_.push_back(index);
@@ -59,10 +67,12 @@ Environment& Environment::of(napi_env env) {
 }
 
 void Environment::dropFinishedBuffers() {
+  if (!buffers->waiting.load(std::memory_order_relaxed)) return;
   std::vector<napi_ref> finished;
   {
     std::lock_guard<std::mutex> lock(buffers->mutex);
     finished.swap(buffers->finished);
+    buffers->waiting = false;
   }
   for (napi_ref reference : finished) napi_delete_reference(env, reference);
 }
@@ -80,8 +90,10 @@ napi_value Call::operator[](size_t index) const {
 
 // libtorch's messages go on with hints and stack traces; the first line says what was wrong.
 static std::string firstLine(const std::string& message) {
-  const size_t end = message.find('\n');
-  return end == std::string::npos ? message : message.substr(0, end);
+  const size_t begin = message.find_first_not_of(" \n");
+  if (begin == std::string::npos) return "libtorch gave no reason";
+  const size_t end = message.find('\n', begin);
+  return message.substr(begin, end == std::string::npos ? end : end - begin);
 }
 
 void throwToJavaScript(napi_env env) {

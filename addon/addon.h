@@ -8,7 +8,9 @@
 #include <ATen/core/jit_type.h>
 #include <node_api.h>
 
+#include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -30,9 +32,11 @@ inline void check(napi_status status) {
 }
 
 // The tensors that one environment holds. A handle is slot + generation * 2^24, so a handle of a freed tensor never
-// means another tensor that later took its slot.
+// means another tensor that later took its slot. Environments use generations of their own, so that a handle of another
+// thread is refused too (the first 32 environments of a process are told apart, later ones take a number again).
 class TensorTable {
  public:
+  TensorTable();
   double add(at::Tensor tensor);
   const at::Tensor& get(double handle) const;
   bool remove(double handle) noexcept;
@@ -41,12 +45,13 @@ class TensorTable {
  private:
   struct Slot {
     at::Tensor tensor;
-    uint32_t generation = 1;
+    uint32_t generation;
   };
   const Slot* find(double handle) const noexcept;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
   size_t live_ = 0;
+  uint32_t firstGeneration_;
 };
 
 // References to JavaScript buffers whose memory tensors use. A tensor may die on any thread, but a reference may be
@@ -54,10 +59,14 @@ class TensorTable {
 struct BufferReferences {
   std::mutex mutex;
   std::vector<napi_ref> finished;
+  std::atomic<bool> waiting = false;  // finished is not empty
   bool closed = false;
 };
 
-enum class Kind : uint8_t { Tensor, TensorList, OptionalTensorList, Int, Float, Bool, Scalar, String, IntList, FloatList, BoolList, Device, Generator };
+enum class Kind : uint8_t {
+  Tensor, TensorList, OptionalTensorList, Int, Float, Bool, Scalar, String, IntList, FloatList, BoolList,
+  DType, MemoryFormat, Layout, Device, Generator
+};
 
 struct Parameter {
   std::string name;
@@ -72,14 +81,23 @@ struct Operator {
   c10::OperatorHandle handle;
   std::vector<Parameter> parameters;
   bool returnsSelf;  // writes into its first argument and returns it
+  bool isFused;      // a fused optimizer, which trusts that its lists fit together
+};
+
+// One open autocast region: what was set before it.
+struct AutocastRegion {
+  at::DeviceType device;
+  bool enabled;
+  at::ScalarType dtype;
 };
 
 struct Environment {
   napi_env env = nullptr;
   TensorTable tensors;
-  std::vector<Operator> operators;
+  std::deque<Operator> operators;  // references stay valid: reading an argument may run JavaScript that resolves another
   std::shared_ptr<BufferReferences> buffers = std::make_shared<BufferReferences>();
   std::vector<c10::IValue> stack;
+  std::vector<AutocastRegion> autocast;
 
   static Environment& of(napi_env env);
   void dropFinishedBuffers();

@@ -50,14 +50,21 @@ static napi_value gradOf(Call& call) { return fromTensor(call, tensorAt(call, 0)
 
 static napi_value setGrad(Call& call) {
   at::Tensor tensor = tensorAt(call, 0);
-  tensor.mutable_grad() = isNullish(call.env, call[1]) ? at::Tensor() : tensorAt(call, 1);
+  at::Tensor gradient;
+  if (!isNullish(call.env, call[1])) {
+    gradient = tensorAt(call, 1);
+    if (gradient.sizes() != tensor.sizes() || gradient.options().type_equal(tensor.options()) == false)
+      throw BadArgument("gradient: expected the tensor's shape, element type and device");
+    if (gradient.is_same(tensor)) throw BadArgument("gradient: a tensor cannot be its own gradient");
+  }
+  tensor.mutable_grad() = gradient;
   return undefined(call.env);
 }
 
 static napi_value requiresGrad(Call& call) { return fromBool(call.env, tensorAt(call, 0).requires_grad()); }
 
 static napi_value setRequiresGrad(Call& call) {
-  tensorAt(call, 0).set_requires_grad(toBool(call.env, call[1], "requiresGrad"));
+  tensorAt(call, 0).requires_grad_(toBool(call.env, call[1], "requiresGrad"));
   return undefined(call.env);
 }
 
@@ -68,24 +75,32 @@ static napi_value setGradMode(Call& call) {
   return fromBool(call.env, before);
 }
 
-static at::DeviceType deviceTypeAt(Call& call, size_t index) {
-  return c10::Device(toString(call.env, call[index], "device")).type();
+static void setAutocast(const AutocastRegion& region) {
+  // The kept casts have the old type.
+  if (at::autocast::get_autocast_dtype(region.device) != region.dtype) at::autocast::clear_cache();
+  at::autocast::set_autocast_dtype(region.device, region.dtype);
+  at::autocast::set_autocast_enabled(region.device, region.enabled);
 }
 
-// autocastEnter(device, dtype) / autocastLeave(device): autocast regions may nest; leaving the outermost drops the casts that were kept.
+// autocastEnter(device, dtype) / autocastLeave(): regions nest; leaving one brings back what was set before it, and
+// leaving the outermost drops the casts that were kept.
 static napi_value autocastEnter(Call& call) {
-  const at::DeviceType device = deviceTypeAt(call, 0);
-  at::autocast::set_autocast_dtype(device, static_cast<at::ScalarType>(toInt(call.env, call[1], "dtype")));
-  at::autocast::set_autocast_enabled(device, true);
+  const at::DeviceType device = c10::Device(toString(call.env, call[0], "device")).type();
+  const at::ScalarType dtype = toDType(call.env, call[1], "dtype");
+  auto& regions = call.environment.autocast;
+  regions.push_back({device, at::autocast::is_autocast_enabled(device), at::autocast::get_autocast_dtype(device)});
+  setAutocast({device, true, dtype});
   at::autocast::increment_nesting();
   return undefined(call.env);
 }
 
 static napi_value autocastLeave(Call& call) {
-  if (at::autocast::decrement_nesting() == 0) {
-    at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(deviceTypeAt(call, 0), false);
-  }
+  auto& regions = call.environment.autocast;
+  if (regions.empty()) throw BadArgument("no autocast region is open");
+  const AutocastRegion before = regions.back();
+  regions.pop_back();
+  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+  setAutocast(before);
   return undefined(call.env);
 }
 

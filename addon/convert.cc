@@ -47,6 +47,15 @@ bool toBool(napi_env env, napi_value value, const char* what) {
   return result;
 }
 
+// libtorch trusts element types and indexes tables with them, so only those that src/tensor/dtype.ts names come in.
+at::ScalarType toDType(napi_env env, napi_value value, const char* what) {
+  const int64_t code = toInt(env, value, what);
+  for (const at::ScalarType type : {at::kByte, at::kChar, at::kShort, at::kInt, at::kLong, at::kHalf, at::kFloat,
+                                    at::kDouble, at::kBool, at::kBFloat16})
+    if (code == static_cast<int64_t>(type)) return type;
+  wrong(what, "the code of an element type");
+}
+
 std::string toString(napi_env env, napi_value value, const char* what) {
   size_t length = 0;
   if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) wrong(what, "a string");
@@ -101,7 +110,9 @@ static c10::IValue toScalar(napi_env env, napi_value value, const char* what) {
     default: {
       const double number = toDouble(env, value, what);
       // Whole numbers stay integers, as in Python, so that an integer tensor plus 1 stays an integer tensor.
-      if (number == std::trunc(number) && std::fabs(number) <= 9007199254740991.0) return static_cast<int64_t>(number);
+      // Negative zero is a number that no integer has.
+      const bool whole = number == std::trunc(number) && std::fabs(number) <= 9007199254740991.0;
+      if (whole && !(number == 0 && std::signbit(number))) return static_cast<int64_t>(number);
       return number;
     }
   }
@@ -157,6 +168,15 @@ c10::IValue toIValue(Call& call, const Parameter& parameter, napi_value value) {
       forEach(env, value, what, [&](napi_value entry) { list.push_back(toBool(env, entry, what)); });
       return list;
     }
+    case Kind::DType:
+      return static_cast<int64_t>(toDType(env, value, what));
+    case Kind::MemoryFormat: {
+      const int64_t format = toInt(env, value, what);
+      if (format < 0 || format > static_cast<int64_t>(at::MemoryFormat::ChannelsLast3d)) wrong(what, "the code of a memory format");
+      return format;
+    }
+    case Kind::Layout:
+      throw BadArgument(parameter.name + ": layouts are not passed from JavaScript; the default one is used");
     case Kind::Device:
       return c10::Device(toString(env, value, what));
     case Kind::Generator:

@@ -8,6 +8,7 @@ namespace fastclip {
 double toDouble(napi_env env, napi_value value, const char* what);
 int64_t toInt(napi_env env, napi_value value, const char* what);
 bool toBool(napi_env env, napi_value value, const char* what);
+at::ScalarType toDType(napi_env env, napi_value value, const char* what);
 std::string toString(napi_env env, napi_value value, const char* what);
 std::vector<int64_t> toIntList(napi_env env, napi_value value, const char* what);
 std::vector<at::Tensor> toTensorList(Call& call, napi_value value, const char* what);

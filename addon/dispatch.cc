@@ -15,6 +15,9 @@ static Kind kindOf(const c10::TypePtr& type, const std::string& name) {
     case TypeKind::StringType: return Kind::String;
     case TypeKind::DeviceObjType: return Kind::Device;
     case TypeKind::GeneratorType: return Kind::Generator;
+    case TypeKind::ScalarTypeType: return Kind::DType;
+    case TypeKind::MemoryFormatType: return Kind::MemoryFormat;
+    case TypeKind::LayoutType: return Kind::Layout;
     case TypeKind::ListType: {
       const c10::TypePtr element = type->castRaw<c10::ListType>()->getElementType();
       if (element->kind() == TypeKind::OptionalType) return Kind::OptionalTensorList;
@@ -33,7 +36,7 @@ static Kind kindOf(const c10::TypePtr& type, const std::string& name) {
 }
 
 static Parameter parameterOf(const c10::Argument& argument) {
-  c10::TypePtr type = argument.type();
+  c10::TypePtr type = argument.real_type();
   const bool optional = type->kind() == c10::TypeKind::OptionalType;
   if (optional) type = type->castRaw<c10::OptionalType>()->getElementType();
   const auto& defaultValue = argument.default_value();
@@ -59,7 +62,8 @@ static c10::OperatorHandle find(Call& call) {
 // operator(name, overload) -> number by which `call` knows it
 static napi_value resolve(Call& call) {
   const c10::OperatorHandle handle = find(call);
-  Operator entry{handle, {}, writesFirstArgument(handle.schema())};
+  const bool isFused = handle.schema().name().starts_with("aten::_fused_");
+  Operator entry{handle, {}, writesFirstArgument(handle.schema()), isFused};
   for (const c10::Argument& argument : handle.schema().arguments()) entry.parameters.push_back(parameterOf(argument));
   auto& operators = call.environment.operators;
   operators.push_back(std::move(entry));
@@ -84,6 +88,23 @@ static napi_value fromResults(Call& call, const Operator& entry, std::vector<c10
   return array;
 }
 
+// libtorch's fused optimizers compare the lengths of their lists but not what is in them, and would read past the end of
+// a gradient that is smaller than its parameter. Step counts have one element, the rest what the parameter has.
+static void checkFusedLists(const Operator& entry, const std::vector<c10::IValue>& stack) {
+  const auto wrong = [&](size_t i) { throw BadArgument(entry.parameters[i].name + ": expected tensors that match those of self"); };
+  const c10::List<at::Tensor> own = stack[0].toTensorList();
+  for (size_t i = 1; i < stack.size(); ++i) {
+    if (!stack[i].isTensorList()) continue;
+    const c10::List<at::Tensor> list = stack[i].toTensorList();
+    const bool isCount = entry.parameters[i].name == "state_steps";
+    if (list.size() != own.size() && !list.empty()) wrong(i);
+    for (size_t j = 0; j < list.size(); ++j) {
+      const at::Tensor tensor = list.get(j), parameter = own.get(j);
+      if (isCount ? tensor.numel() != 1 : tensor.sizes() != parameter.sizes() || tensor.strides() != parameter.strides()) wrong(i);
+    }
+  }
+}
+
 // call(operator, ...arguments): tensors are passed and returned as handles; left-out arguments take the schema's defaults.
 static napi_value invoke(Call& call) {
   auto& operators = call.environment.operators;
@@ -103,6 +124,7 @@ static napi_value invoke(Call& call) {
     else if (parameter.optional) stack.emplace_back();
     else throw BadArgument(entry.handle.schema().name() + ": " + parameter.name + " is missing");
   }
+  if (entry.isFused) checkFusedLists(entry, stack);
   entry.handle.callBoxed(stack);
   napi_value result = fromResults(call, entry, stack);
   stack.clear();

@@ -38,18 +38,13 @@ static size_t bytesNeeded(at::IntArrayRef shape, at::ScalarType dtype) {
   return bytes;
 }
 
-static at::ScalarType dtypeAt(Call& call, size_t index) {
-  const int64_t code = toInt(call.env, call[index], "dtype");
-  if (code < 0 || code >= static_cast<int64_t>(at::ScalarType::Undefined)) throw BadArgument("dtype: no such code");
-  return static_cast<at::ScalarType>(code);
-}
-
 // fromBuffer(typedArray, dtype, shape): a tensor that uses the array's memory, which lives as long as the tensor does.
 static napi_value fromBuffer(Call& call) {
   call.environment.dropFinishedBuffers();
-  const Bytes bytes = bytesOf(call.env, call[0]);
-  const at::ScalarType dtype = dtypeAt(call, 1);
+  const at::ScalarType dtype = toDType(call.env, call[1], "dtype");
   const std::vector<int64_t> shape = toIntList(call.env, call[2], "shape");
+  // After the shape: reading that may run a getter, which may detach the buffer.
+  const Bytes bytes = bytesOf(call.env, call[0]);
   const size_t needed = bytesNeeded(shape, dtype);
   if (needed != bytes.size)
     throw BadArgument("the shape needs " + std::to_string(needed) + " bytes, the array holds " + std::to_string(bytes.size));
@@ -57,7 +52,9 @@ static napi_value fromBuffer(Call& call) {
   check(napi_create_reference(call.env, call[0], 1, &reference));
   auto release = [references = call.environment.buffers, reference](void*) {
     std::lock_guard<std::mutex> lock(references->mutex);
-    if (!references->closed) references->finished.push_back(reference);
+    if (references->closed) return;
+    references->finished.push_back(reference);
+    references->waiting = true;
   };
   return fromTensor(call, at::from_blob(bytes.data, shape, release, at::TensorOptions().dtype(dtype)));
 }
@@ -79,7 +76,9 @@ static napi_value dtype(Call& call) { return fromDouble(call.env, static_cast<do
 static napi_value device(Call& call) { return fromString(call.env, tensorAt(call, 0).device().str()); }
 static napi_value numel(Call& call) { return fromDouble(call.env, static_cast<double>(tensorAt(call, 0).numel())); }
 static napi_value free(Call& call) {
-  return fromBool(call.env, call.environment.tensors.remove(toDouble(call.env, call[0], "tensor")));
+  const bool removed = call.environment.tensors.remove(toDouble(call.env, call[0], "tensor"));
+  call.environment.dropFinishedBuffers();
+  return fromBool(call.env, removed);
 }
 static napi_value isAlive(Call& call) {
   const double handle = toDouble(call.env, call[0], "tensor");

@@ -96,6 +96,8 @@ function returned(schema: Schema, expression: string, self: string): { type: str
   const one = (type: string, value: string): [string, string] => {
     if (type === "Tensor") return ["Tensor", `wrap(${value})`];
     if (type === "Tensor[]") return ["Tensor[]", `wrapAll(${value})`];
+    // A scalar out of a bool tensor comes as true or false.
+    if (type === "Scalar") return ["number", `Number(${value})`];
     return [type === "bool" ? "boolean" : "number", `${value} as ${type === "bool" ? "boolean" : "number"}`];
   };
   if (schema.returns.length === 0) return { type: "void", statement: expressionStatement(expression) };

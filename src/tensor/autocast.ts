@@ -8,6 +8,6 @@ export function autocast<T>(options: { device: "cpu" | "cuda"; dtype: DType }, b
   try {
     return body();
   } finally {
-    native.autocastLeave(options.device);
+    native.autocastLeave();
   }
 }

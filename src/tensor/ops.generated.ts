@@ -21,6 +21,7 @@ const op_sqrt = operator("aten::sqrt", "");
 const op_rsqrt = operator("aten::rsqrt", "");
 const op_square = operator("aten::square", "");
 const op_abs = operator("aten::abs", "");
+const op_reciprocal = operator("aten::reciprocal", "");
 const op_sign = operator("aten::sign", "");
 const op_sigmoid = operator("aten::sigmoid", "");
 const op_logSigmoid = operator("aten::log_sigmoid", "");
@@ -103,6 +104,7 @@ const op_triu_ = operator("aten::triu_", "");
 const op_contiguous = operator("aten::contiguous", "");
 const op_clone = operator("aten::clone", "");
 const op_detach = operator("aten::detach", "");
+const op_setData = operator("aten::set_data", "");
 const op_to = operator("aten::to", "dtype");
 const op_toDevice = operator("aten::to", "device");
 const op_toFormat = operator("aten::to", "dtype_layout");
@@ -128,6 +130,7 @@ const op_embedding = operator("aten::embedding", "");
 const op_gelu = operator("aten::gelu", "");
 const op_relu = operator("aten::relu", "");
 const op_relu_ = operator("aten::relu_", "");
+const op_silu = operator("aten::silu", "");
 const op_softmax = operator("aten::softmax", "int");
 const op_logSoftmax = operator("aten::log_softmax", "int");
 const op_layerNorm = operator("aten::layer_norm", "");
@@ -242,6 +245,13 @@ export class Tensor extends TensorBase {
    */
   abs(): Tensor {
     return wrap(call(op_abs, this.handle));
+  }
+
+  /**
+   * aten::reciprocal(Tensor self) -> Tensor
+   */
+  reciprocal(): Tensor {
+    return wrap(call(op_reciprocal, this.handle));
   }
 
   /**
@@ -768,6 +778,13 @@ export class Tensor extends TensorBase {
   }
 
   /**
+   * aten::set_data(Tensor(a!) self, Tensor new_data) -> ()
+   */
+  setData(newData: Tensor): void {
+    call(op_setData, this.handle, newData.handle);
+  }
+
+  /**
    * aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)
    */
   to(dtype: DType, options?: { nonBlocking?: boolean | undefined; copy?: boolean | undefined; memoryFormat?: MemoryFormat | undefined }): Tensor {
@@ -813,7 +830,7 @@ export class Tensor extends TensorBase {
    * aten::item(Tensor self) -> Scalar
    */
   item(): number {
-    return call(op_item, this.handle) as number;
+    return Number(call(op_item, this.handle));
   }
 
   /**
@@ -850,6 +867,13 @@ export class Tensor extends TensorBase {
   relu_(): this {
     call(op_relu_, this.handle);
     return this;
+  }
+
+  /**
+   * aten::silu(Tensor self) -> Tensor
+   */
+  silu(): Tensor {
+    return wrap(call(op_silu, this.handle));
   }
 
   /**

@@ -1,7 +1,8 @@
 // The safetensors format (github.com/huggingface/safetensors): 8 bytes of header length, a JSON header, then the data.
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { type DType, dtypes } from "./dtype.ts";
 import { fromFile, type Tensor } from "./ops.generated.ts";
+import { scope } from "./scope.ts";
 
 export type NamedTensors = ReadonlyMap<string, Tensor>;
 
@@ -19,34 +20,35 @@ interface Entry {
 }
 
 const maxHeaderBytes = 100_000_000; // the format's own limit
+const maxWriteBytes = 2 ** 30; // the system writes less than 2 GiB at once
 const typeOfName = new Map(Object.entries(dtypes).map(([dtype, { safetensors }]) => [safetensors, dtype as DType]));
 
 /**
  * Maps a file into memory and gives its tensors as views of it. They are private: writing to one changes no file.
  * Throws an error that names the file when its header is cut off, is not JSON, or describes data that is not there.
+ * As with every mapped file, the process is killed by SIGBUS when another program cuts the file off while its tensors are in
+ * use; replacing it by renaming another file over it, as `writeSafetensors` does, is safe.
  */
 export function readSafetensors(path: string): SafetensorsFile {
   const { header, dataStart, fileBytes } = readHeader(path);
   const { entries, metadata } = parseHeader(header, fileBytes - dataStart, path);
-  const tensors = new Map<string, Tensor>();
-  if (entries.length === 0) return { tensors, metadata };
-  const file = fromFile(path, { shared: false, size: fileBytes, dtype: "uint8" });
-  for (const entry of entries) tensors.set(entry.name, view(file, entry, dataStart));
-  file.free();
+  if (entries.length === 0) return { tensors: new Map(), metadata };
+  const tensors = scope(() => {
+    const file = fromFile(path, { shared: false, size: fileBytes, dtype: "uint8" });
+    return new Map(entries.map((entry) => [entry.name, view(file, entry, dataStart)]));
+  });
   return { tensors, metadata };
 }
 
 function view(file: Tensor, entry: Entry, dataStart: number): Tensor {
-  const bytes = file.narrow(0, dataStart + entry.begin, entry.end - entry.begin);
+  const start = dataStart + entry.begin;
+  const bytes = file.narrow(0, start, entry.end - entry.begin);
   // Data that does not begin at a multiple of its element size cannot be viewed in place.
-  const aligned = (dataStart + entry.begin) % dtypes[entry.dtype].bytes === 0 ? bytes : bytes.clone();
-  const typed = aligned.viewAs(entry.dtype);
-  const shaped = typed.view(entry.shape);
-  for (const part of new Set([bytes, aligned, typed])) part.free();
-  return shaped;
+  const aligned = start % dtypes[entry.dtype].bytes === 0 ? bytes : bytes.clone();
+  return aligned.viewAs(entry.dtype).view(entry.shape);
 }
 
-function readHeader(path: string): { header: string; dataStart: number; fileBytes: number } {
+function readHeader(path: string): { header: Buffer; dataStart: number; fileBytes: number } {
   const file = openSync(path, "r");
   try {
     const fileBytes = fstatSync(file).size;
@@ -60,38 +62,67 @@ function readHeader(path: string): { header: string; dataStart: number; fileByte
       );
     const header = Buffer.alloc(Number(length));
     readSync(file, header, 0, header.length, 8);
-    return { header: header.toString("utf8"), dataStart: 8 + header.length, fileBytes };
+    return { header, dataStart: 8 + header.length, fileBytes };
   } finally {
     closeSync(file);
   }
 }
 
 function parseHeader(
-  header: string,
+  header: Buffer,
   dataBytes: number,
   path: string,
 ): { entries: Entry[]; metadata: Record<string, string> } {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(header);
-  } catch {
-    throw new Error(`${path}: the safetensors header is not valid JSON`);
-  }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed))
-    throw new Error(`${path}: the safetensors header is not a JSON object`);
-  const { __metadata__: metadata = {}, ...rest } = parsed as Record<string, unknown>;
+  const parsed = parseJson(header, path);
+  const { __metadata__: metadata = {}, ...rest } = parsed;
+  if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === "string"))
+    throw new Error(`${path}: __metadata__ of the safetensors header is not an object of strings`);
   const entries = Object.entries(rest).map(([name, value]) => parseEntry(name, value, path));
   checkLayout(entries, dataBytes, path);
   return { entries, metadata: metadata as Record<string, string> };
 }
 
+function parseJson(header: Buffer, path: string): Record<string, unknown> {
+  let text: string;
+  let parsed: unknown;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(header);
+    parsed = JSON.parse(text);
+  } catch {
+    throw new Error(`${path}: the safetensors header is not valid JSON`);
+  }
+  if (!isObject(parsed) || !text.startsWith("{"))
+    throw new Error(`${path}: the safetensors header is not a JSON object`);
+  // JSON.parse keeps the last of two equal keys, and another reader may keep the first.
+  const keys = Object.keys(parsed).length + Object.values(parsed).filter(isObject).flatMap(Object.keys).length;
+  if (countMembers(text) !== keys) throw new Error(`${path}: the safetensors header names the same key twice`);
+  return parsed;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The members of a JSON object and of the objects in it: each has one colon outside of strings. */
+function countMembers(json: string): number {
+  let colons = 0;
+  let depth = 0;
+  for (let i = 0; i < json.length; i++) {
+    const character = json[i];
+    if (character === '"') while (json[++i] !== '"') if (json[i] === "\\") i++;
+    if (character === "{" || character === "[") depth++;
+    else if (character === "}" || character === "]") depth--;
+    else if (character === ":" && depth <= 2) colons++;
+  }
+  return colons;
+}
+
 const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function parseEntry(name: string, value: unknown, path: string): Entry {
-  const { dtype: typeName, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
-  const dtype = typeOfName.get(String(typeName));
+  const { dtype: typeName, shape, data_offsets: offsets } = isObject(value) ? value : {};
+  const dtype = typeof typeName === "string" ? typeOfName.get(typeName) : undefined;
   if (dtype === undefined)
-    throw new Error(`${path}: tensor ${name} has the element type ${String(typeName)}, which is not supported`);
+    throw new Error(`${path}: tensor ${name} has the element type ${JSON.stringify(typeName)}, which is not supported`);
   if (!Array.isArray(shape) || !shape.every(isSize)) throw new Error(`${path}: tensor ${name} has no valid shape`);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize) || offsets[0]! > offsets[1]!)
     throw new Error(`${path}: tensor ${name} has no valid data_offsets`);
@@ -113,42 +144,55 @@ function checkLayout(entries: readonly Entry[], dataBytes: number, path: string)
     throw new Error(`${path}: the tensors need ${position} bytes of data, the file holds ${dataBytes}`);
 }
 
-/** Writes tensors (of any device, in any layout) to a new file and syncs it; the file is whole only when this returns. */
+/**
+ * Writes tensors (of any device, in any layout) to a temporary file beside `path`, syncs it and renames it, so that `path` is
+ * whole or is what it was, and tensors that are mapped from an older `path` stay good.
+ */
 export function writeSafetensors(
   path: string,
   tensors: NamedTensors,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
-  let position = 0;
+  if (tensors.has("__metadata__")) throw new Error(`${path}: a tensor cannot be named __metadata__ in safetensors`);
   // Larger elements first, so that every tensor begins at a multiple of its element size.
   const sorted = [...tensors].sort(
     ([a, x], [b, y]) => dtypes[y.dtype].bytes - dtypes[x.dtype].bytes || (a < b ? -1 : 1),
   );
-  const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
-  for (const [name, tensor] of sorted) {
-    const { bytes, safetensors } = dtypes[tensor.dtype];
-    const end = position + bytes * tensor.numel;
-    header[name] = { dtype: safetensors, shape: tensor.shape, data_offsets: [position, end] };
-    position = end;
-  }
-  const json = Buffer.from(JSON.stringify(header));
-  const padded = Buffer.alloc(Math.ceil(json.length / 8) * 8, " ");
-  json.copy(padded);
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(padded.length));
-  const file = openSync(path, "w");
+  const partial = `${path}.${process.pid}.partial`;
+  const file = openSync(partial, "w");
   try {
-    writeAll(file, length);
-    writeAll(file, padded);
+    for (const bytes of headerBytes(sorted, metadata)) writeAll(file, bytes);
     for (const [, tensor] of sorted) writeAll(file, tensor.data());
     fsyncSync(file);
+    renameSync(partial, path);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
   } finally {
     closeSync(file);
   }
 }
 
-function writeAll(file: number, bytes: NodeJS.ArrayBufferView): void {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let written = 0; written < view.length; )
-    written += writeSync(file, view, written, Math.min(view.length - written, 1 << 30));
+function headerBytes(tensors: readonly [string, Tensor][], metadata: Readonly<Record<string, string>>): Buffer[] {
+  let position = 0;
+  const entries = tensors.map(([name, tensor]): [string, unknown] => {
+    const { bytes, safetensors } = dtypes[tensor.dtype];
+    const begin = position;
+    position += bytes * tensor.numel;
+    return [name, { dtype: safetensors, shape: tensor.shape, data_offsets: [begin, position] }];
+  });
+  const named = Object.keys(metadata).length > 0 ? [["__metadata__", metadata] as const, ...entries] : entries;
+  // Not by assignment: a tensor may be named __proto__.
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(named)));
+  const padded = Buffer.alloc(Math.ceil(json.length / 8) * 8, " ");
+  json.copy(padded);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(padded.length));
+  return [length, padded];
+}
+
+function writeAll(file: number, array: NodeJS.ArrayBufferView): void {
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  for (let written = 0; written < bytes.length; )
+    written += writeSync(file, bytes.subarray(written, written + maxWriteBytes));
 }

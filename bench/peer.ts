@@ -1,0 +1,125 @@
+// Python beside which a benchmark measures: the torch that the engine itself stands on, and packages from PyPI in a cache folder.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { createInterface, type Interface } from "node:readline";
+import { locateEngine } from "../src/native/locate.ts";
+
+/** A Python that has what was asked for: spawn `python` with `env`. */
+export interface PythonPeer {
+  readonly python: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** What `import torch` itself imports; the CUDA packages that torch also names are not needed on a CPU. */
+const torchPackages = ["typing_extensions==4.16.0", "numpy==2.4.6"];
+
+/**
+ * Installs the pinned `packages` (`name==version`, dependencies named too: none is followed) once into the cache folder of the
+ * user. With `torch`, Python sees the very libtorch that the engine loads. FASTCLIP_PYTHON names another Python than `python3`.
+ */
+export function pythonPeer(options: { packages?: readonly string[]; torch?: boolean }): PythonPeer {
+  const python = process.env["FASTCLIP_PYTHON"] ?? "python3";
+  const packages = [...(options.packages ?? []), ...(options.torch ? torchPackages : [])];
+  const path = packages.length > 0 ? [installed(python, packages)] : [];
+  const env = { ...process.env };
+  if (options.torch) {
+    const torch = locateEngine().torch;
+    path.push(dirname(torch));
+    const stubs = cudaStubs(torch);
+    if (stubs !== undefined) {
+      env["LD_LIBRARY_PATH"] = [stubs, env["LD_LIBRARY_PATH"]].filter(Boolean).join(":");
+      env["LD_PRELOAD"] = [join(stubs, "symbols.so"), env["LD_PRELOAD"]].filter(Boolean).join(":");
+    }
+  }
+  env["PYTHONPATH"] = path.join(":");
+  return { python, env };
+}
+
+function cacheFolder(kind: string, content: string): string {
+  const root = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
+  return join(root, "fastclip", "bench", `${kind}-${createHash("sha256").update(content).digest("hex").slice(0, 12)}`);
+}
+
+/** Fills a folder under another name first, so that one that is there is whole. */
+function once(folder: string, fill: (partial: string) => void): string {
+  if (existsSync(folder)) return folder;
+  const partial = `${folder}.${process.pid}`;
+  mkdirSync(partial, { recursive: true });
+  try {
+    fill(partial);
+    if (!existsSync(folder)) renameSync(partial, folder);
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+function installed(python: string, packages: readonly string[]): string {
+  const version = execFileSync(python, ["-c", "import sys; print(sys.version_info[:2])"], { encoding: "utf8" });
+  return once(cacheFolder("packages", `${version}${[...packages].sort().join()}`), (folder) => {
+    console.error(`installing ${packages.join(" ")} for the Python peer ...`);
+    const quiet = ["--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps"];
+    execFileSync(python, ["-m", "pip", "install", ...quiet, "--target", folder, ...packages], { stdio: "inherit" });
+  });
+}
+
+/**
+ * The wheel's libtorch_cuda wants 2 GB of CUDA libraries to be loaded even when no GPU is used. For those that are missing, empty
+ * libraries stand in, and a preloaded one defines their symbols; a run on the CPU calls none of them. Undefined when none is missing.
+ */
+function cudaStubs(torch: string): string | undefined {
+  const report = lddReport(join(torch, "lib", "libtorch_python.so"));
+  const missing = [...new Set([...report.matchAll(/^\s*(\S+) => not found/gm)].map((match) => match[1]!))];
+  if (missing.length === 0) return undefined;
+  const undefinedSymbols = [...report.matchAll(/undefined symbol: ([A-Za-z0-9_]+)/g)].map((match) => match[1]!);
+  // Python's own symbols are undefined too; the interpreter has them.
+  const symbols = [...new Set(undefinedSymbols)].filter((name) => !/^_?Py/.test(name)).sort();
+  const source = symbols.map((name) => `void *${name}[8];\n`).join("");
+  return once(cacheFolder("cuda-stubs", missing.join() + source), (folder) => {
+    compileLibrary(source, join(folder, "symbols.so"));
+    for (const name of missing) compileLibrary("", join(folder, name));
+  });
+}
+
+function compileLibrary(source: string, target: string): void {
+  const options = ["-shared", "-fPIC", "-w", `-Wl,-soname,${basename(target)}`, "-x", "c", "-", "-o", target];
+  execFileSync(process.env["CC"] ?? "cc", options, { input: source });
+}
+
+/** What a library needs, and which symbols nothing defines. */
+function lddReport(library: string): string {
+  try {
+    return execFileSync("ldd", ["-r", library], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  } catch (error) {
+    return String((error as { stdout?: string }).stdout ?? "");
+  }
+}
+
+/** A Python process that answers each line of JSON with one, so that both sides of a benchmark take turns in one run. */
+export class PeerProcess {
+  readonly #child: ChildProcess;
+  readonly #lines: Interface;
+  readonly #replies: AsyncIterator<string>;
+
+  /** Runs a script that reads requests from standard input and prints replies to standard output. */
+  constructor(peer: PythonPeer, script: string, args: readonly string[] = []) {
+    this.#child = spawn(peer.python, ["-u", script, ...args], { env: peer.env, stdio: ["pipe", "pipe", "inherit"] });
+    this.#lines = createInterface({ input: this.#child.stdout! });
+    this.#replies = this.#lines[Symbol.asyncIterator]();
+  }
+
+  async ask<Reply>(request: unknown): Promise<Reply> {
+    this.#child.stdin!.write(`${JSON.stringify(request)}\n`);
+    const reply = await this.#replies.next();
+    if (reply.done) throw new Error("the Python peer ended before it answered");
+    return JSON.parse(reply.value) as Reply;
+  }
+
+  close(): void {
+    this.#child.stdin!.end();
+    this.#lines.close();
+  }
+}

@@ -1,0 +1,64 @@
+// The C++ addon, built by CMake and Ninja against one libtorch.
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { filesBelow, hashInputs, readJson, stamp, stampFits, unstamp, writeWhole } from "./files.mjs";
+import { mustRun } from "./process.mjs";
+import { runtimeFolders } from "./torch.mjs";
+
+/** What the addon is built from and where it goes. `upToDate` says that nothing has changed since it was built. */
+export function planAddon({ root, build, torch }) {
+  const folder = join(build, `torch-${torch.version}`);
+  const headers = join(root, "node_modules/node-api-headers");
+  const settings = {
+    CMAKE_BUILD_TYPE: "Release",
+    TORCH_DIR: torch.dir,
+    NODE_API_HEADERS: join(headers, "include"),
+    RUNTIME_DIRS: runtimeFolders(torch.dir).join(";"),
+  };
+  const sources = filesBelow(join(root, "addon"));
+  const inputs = hashInputs(join(root, "addon"), sources, [
+    settings,
+    process.versions.modules,
+    readJson(join(headers, "package.json"))?.version ?? "",
+  ]);
+  const name = `addon-${torch.version}`;
+  const product = join(folder, "fastclip.node");
+  const upToDate = existsSync(product) && stampFits(build, name, inputs);
+  return { root, build, torch, folder, settings, inputs, name, product, upToDate };
+}
+
+/** Configures when the settings changed, then compiles what changed. */
+export async function buildAddon(plan) {
+  unstamp(plan.build, plan.name);
+  configureAnewIfChanged(plan);
+  if (!existsSync(join(plan.folder, "build.ninja"))) {
+    const defines = Object.entries(plan.settings).map(([key, value]) => `-D${key}=${value}`);
+    const args = ["-G", "Ninja", "-S", join(plan.root, "addon"), "-B", plan.folder, ...defines];
+    await mustRun("configuring the addon", "cmake", args, { log: join(plan.folder, "configure.log") });
+  }
+  await mustRun("building the addon", "cmake", ["--build", plan.folder], { log: join(plan.folder, "build.log") });
+  stamp(plan.build, plan.name, plan.inputs);
+}
+
+/** CMake keeps answers of an earlier configuration, so another torch, or a clone that was moved, starts from nothing. */
+function configureAnewIfChanged({ root, folder, settings }) {
+  const file = join(folder, "settings.json");
+  const wanted = JSON.stringify({ root, ...settings });
+  if (JSON.stringify(readJson(file)) === wanted) return;
+  rmSync(folder, { recursive: true, force: true });
+  writeWhole(file, wanted);
+}
+
+/** Tells src/native where the engine is. */
+export function writeEngine(path, plan) {
+  if (!engineFits(path, plan)) writeWhole(path, `${JSON.stringify(engineOf(plan), null, 2)}\n`);
+}
+
+/** Whether the file names the engine that the plan makes. */
+export function engineFits(path, plan) {
+  return JSON.stringify(readJson(path)) === JSON.stringify(engineOf(plan));
+}
+
+function engineOf({ product, torch }) {
+  return { addon: product, torch: torch.dir, version: torch.version, cuda: torch.cuda };
+}

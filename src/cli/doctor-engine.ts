@@ -1,0 +1,111 @@
+// What `fastclip doctor` looks at in the engine. It is imported only inside of a check, since an engine may be missing or broken.
+
+import { type Engine, locateEngine } from "../native/locate.ts";
+import type * as Tensors from "../tensor/index.ts";
+import { type Check, nvidiaDevices, ok, problem, usableCores } from "./doctor-checks.ts";
+
+const setUp = "run `npm run setup`";
+
+/** The loaded engine, or why there is none. */
+type Loaded = { readonly tensors: typeof Tensors } | { readonly error: Error };
+
+/** Where set-up put the engine, or why that is not known. */
+type Located = { readonly engine: Engine } | { readonly error: Error };
+
+export function findEngine(): Located {
+  try {
+    return { engine: locateEngine() };
+  } catch (error) {
+    return { error: error as Error };
+  }
+}
+
+async function loadEngine(): Promise<Loaded> {
+  try {
+    return { tensors: await import("../tensor/index.ts") };
+  } catch (error) {
+    return { error: error as Error };
+  }
+}
+
+/** The checks of the engine, as far as they make sense: without an engine there is no matmul to check. */
+export async function checkEngine(): Promise<Check[]> {
+  const located = findEngine();
+  if ("error" in located) return [problem("torch", located.error.message, setUp)];
+  const { engine } = located;
+  const torch = ok("torch", `${engine.version} in ${engine.torch}`);
+  const loaded = await loadEngine();
+  if ("error" in loaded) return [torch, problem("addon", loaded.error.message, setUp)];
+  const { tensors } = loaded;
+  return [
+    torch,
+    checkAddon(engine, tensors.engineInfo()),
+    checkDevices(engine, tensors.engineInfo().cudaDevices),
+    checkThreads(tensors.threads()),
+    checkMatmul(tensors, "float32"),
+    checkMatmul(tensors, "bfloat16"),
+  ];
+}
+
+function checkAddon(engine: Engine, { version, cpuCapability }: { version: string; cpuCapability: string }): Check {
+  if (!version.startsWith(engine.version))
+    return problem("addon", `built for torch ${engine.version}, but torch ${version} was loaded`, setUp);
+  return ok("addon", `loads; torch ${version} uses ${cpuCapability}`);
+}
+
+export function checkDevices(
+  engine: Pick<Engine, "cuda">,
+  cudaDevices: number,
+  nvidia: number = nvidiaDevices(),
+): Check {
+  if (cudaDevices > 0) return ok("devices", `cpu and ${cudaDevices} × cuda`);
+  if (nvidia === 0) return ok("devices", "cpu; no NVIDIA GPU is here");
+  const found = `${nvidia} NVIDIA GPU${nvidia === 1 ? " is" : "s are"} here, but the engine sees none`;
+  return problem("devices", found, engine.cuda ? "update the NVIDIA driver" : `${setUp}: it installs torch for CUDA`);
+}
+
+export function checkThreads(threads: number, cores: number = usableCores()): Check {
+  const found = `${threads} for ${cores} core${cores === 1 ? "" : "s"}`;
+  if (threads <= cores) return ok("threads", found);
+  return problem("threads", `${found}: they will wait for each other`, `set OMP_NUM_THREADS=${cores}`);
+}
+
+/** Relative error that one rounding to the type may bring; the sums themselves are in float32. */
+const precision = { float32: 2 ** -24, bfloat16: 2 ** -8 };
+const size = 64;
+
+/**
+ * Multiplies two matrices of small integers, which bfloat16 holds exactly, and compares with JavaScript. The entries of the
+ * product are below 2^24, so float32 must be exact and bfloat16 right but for the rounding of the result.
+ */
+export function checkMatmul(tensors: typeof Tensors, dtype: "float32" | "bfloat16"): Check {
+  const name = `matmul ${dtype}`;
+  const entry = (row: number, column: number): number => ((row * 7 + column * 5) % 17) - 8;
+  const matrix = Array.from({ length: size * size }, (_, index) => entry(Math.floor(index / size), index % size));
+  const rebuild = "remove build/ and the torch it names, then run `npm run setup`";
+  let product: number[];
+  try {
+    product = tensors.scope(() => {
+      const a = tensors.tensor(matrix, { shape: [size, size], dtype });
+      return a.matmul(a).to("float32").toArray();
+    });
+  } catch (error) {
+    return problem(name, (error as Error).message, rebuild);
+  }
+  const wrong = matrix.filter((_, index) => !isClose(product[index], multiply(matrix, index), precision[dtype])).length;
+  if (wrong === 0) return ok(name, `${size} x ${size} agrees with JavaScript`);
+  return problem(name, `${wrong} of ${matrix.length} entries are wrong`, rebuild);
+}
+
+/** One entry of the square of the matrix. */
+function multiply(matrix: readonly number[], index: number): number {
+  const row = Math.floor(index / size);
+  const column = index % size;
+  let sum = 0;
+  for (let k = 0; k < size; k++) sum += matrix[row * size + k]! * matrix[k * size + column]!;
+  return sum;
+}
+
+function isClose(value: number | undefined, expected: number, relative: number): boolean {
+  return value !== undefined && Math.abs(value - expected) <= relative * Math.abs(expected);
+}

@@ -1,0 +1,144 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test, vi } from "vitest";
+import type * as Tensors from "../tensor/index.ts";
+import { doctor, formatChecks } from "./doctor.ts";
+import { checkCompiler, checkCpu, checkDisk, checkMemory, checkNode, ok, problem } from "./doctor-checks.ts";
+import { checkDevices, checkEngine, checkMatmul, checkThreads } from "./doctor-engine.ts";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+/** What the doctor prints, and its exit status. */
+async function runDoctor(): Promise<{ text: string; status: number }> {
+  const log = vi.spyOn(console, "log").mockImplementation(() => {});
+  const status = await doctor();
+  return { text: log.mock.calls.flat().join("\n"), status };
+}
+
+test("the table puts the mend below its problem and counts the problems", () => {
+  const text = formatChecks([ok("node", "20.20.2"), problem("memory", "1 GB", "end other programs")]);
+  expect(text).toBe(
+    [
+      "ok       node    20.20.2",
+      "problem  memory  1 GB",
+      "                 mend: end other programs",
+      "",
+      "1 problem",
+    ].join("\n"),
+  );
+  expect(formatChecks([ok("node", "20.20.2")])).toMatch(/all is well$/);
+});
+
+test("what was found stays on its line", () => {
+  expect(formatChecks([ok("addon", "first\nsecond")])).toContain("first second");
+});
+
+test.each([
+  ["18.20.4", "problem"],
+  ["20.18.3", "problem"],
+  ["20.19.0", "ok"],
+  ["22.0.0", "ok"],
+])("node %s: %s", (version, status) => {
+  expect(checkNode(version).status).toBe(status);
+});
+
+test("without a compiler a built engine is well, and one that has to be built is not", () => {
+  expect(checkCompiler(true, ["no-such-compiler"]).status).toBe("ok");
+  expect(checkCompiler(false, ["no-such-compiler"])).toMatchObject({
+    status: "problem",
+    mend: expect.stringMatching(/npm run setup/),
+  });
+});
+
+test("the processor's features go by common names", () => {
+  const { found } = checkCpu(["fpu", "avx2", "avx512f"]);
+  expect(found).toContain("avx2, avx512");
+  expect(found).not.toContain("fpu");
+  expect(checkCpu([]).found).toContain("no vector features known");
+});
+
+test("little memory is a problem", () => {
+  expect(checkMemory(0.5e9)).toMatchObject({ status: "problem", found: expect.stringMatching(/^500 MB of/) });
+  expect(checkMemory(8e9).status).toBe("ok");
+});
+
+test("the disk check names the folder", () => {
+  expect(checkDisk(tmpdir()).found).toMatch(new RegExp(` free in ${tmpdir()}$`));
+});
+
+test("more threads than cores is a problem", () => {
+  expect(checkThreads(2, 2)).toEqual(ok("threads", "2 for 2 cores"));
+  expect(checkThreads(8, 1)).toMatchObject({ status: "problem", mend: "set OMP_NUM_THREADS=1" });
+});
+
+test("a GPU that the engine does not see is a problem", () => {
+  expect(checkDevices({ cuda: false }, 0, 0).status).toBe("ok");
+  expect(checkDevices({ cuda: true }, 2, 2).found).toBe("cpu and 2 × cuda");
+  expect(checkDevices({ cuda: false }, 0, 1)).toMatchObject({
+    status: "problem",
+    mend: expect.stringMatching(/npm run setup/),
+  });
+  expect(checkDevices({ cuda: true }, 0, 1)).toMatchObject({
+    status: "problem",
+    mend: expect.stringMatching(/driver/),
+  });
+});
+
+test("without an engine the doctor still answers, and says what to run", async () => {
+  vi.stubEnv("FASTCLIP_ENGINE", "/no/such/engine.json");
+  const { text, status } = await runDoctor();
+  expect(status).toBe(1);
+  expect(text).toMatch(/^ok {7}node/);
+  expect(text).toMatch(/problem {2}torch .*\/no\/such\/engine\.json is missing[^\n]*\n +mend: run `npm run setup`/);
+});
+
+test("an engine file that is no JSON is a problem", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "fastclip-doctor-"));
+  try {
+    vi.stubEnv("FASTCLIP_ENGINE", join(folder, "engine.json"));
+    writeFileSync(join(folder, "engine.json"), "{");
+    expect(await checkEngine()).toMatchObject([{ name: "torch", status: "problem" }]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("the engine that set-up built is found, loads and multiplies", async () => {
+  const checks = await checkEngine();
+  expect(checks.map((check) => check.name)).toEqual([
+    "torch",
+    "addon",
+    "devices",
+    "threads",
+    "matmul float32",
+    "matmul bfloat16",
+  ]);
+  for (const name of ["torch", "addon", "matmul float32", "matmul bfloat16"])
+    expect(checks.find((check) => check.name === name)).toMatchObject({ status: "ok" });
+});
+
+test("a product that is wrong, and one that cannot be made, are problems", () => {
+  const engineWith = (matmul: () => unknown): typeof Tensors =>
+    ({ scope: (body: () => unknown) => body(), tensor: () => ({ matmul }) }) as unknown as typeof Tensors;
+  const zeros = { to: () => ({ toArray: () => new Array(64 * 64).fill(0) }) };
+  expect(
+    checkMatmul(
+      engineWith(() => zeros),
+      "float32",
+    ),
+  ).toMatchObject({
+    status: "problem",
+    found: expect.stringMatching(/of 4096 entries are wrong/),
+  });
+  const refuse = (): never => {
+    throw new Error("not implemented for 'BFloat16'");
+  };
+  expect(checkMatmul(engineWith(refuse), "bfloat16")).toMatchObject({
+    status: "problem",
+    found: expect.stringMatching(/not implemented/),
+  });
+});

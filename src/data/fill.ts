@@ -1,0 +1,155 @@
+import { type Fault, SampleError } from "./faults.ts";
+import { decodeImage } from "./image/decode.ts";
+import { createTransform, type ImageSettings, type Transform } from "./image/transform.ts";
+import { createPlan, type Plan } from "./plan.ts";
+import { createRandom } from "./random.ts";
+import { SampleReader, type SampleTable } from "./samples.ts";
+import { chunkSize, type Slot, SlotRing } from "./slots.ts";
+import { createTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";
+
+/** What a thread is told when it starts. */
+export interface FillSetup {
+  readonly table: SampleTable;
+  readonly slots: readonly Slot[];
+  readonly control: Int32Array;
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly shuffle: boolean;
+  readonly image: ImageSettings;
+  readonly contextLength: number;
+  /** More bad samples than this are too many, however many are good; the consumer is the one that says so. */
+  readonly mostBad: number;
+}
+
+/** Steps `startStep` to `endStep` - 1 of an epoch. */
+export interface FillJob {
+  readonly epoch: number;
+  readonly startStep: number;
+  readonly endStep: number;
+}
+
+/** A sample that was left out. */
+export interface BadSample {
+  readonly id: number;
+  readonly fault: Fault;
+}
+
+/** The positions of one batch. */
+interface Span {
+  readonly start: number;
+  readonly size: number;
+}
+
+/** Fills batches, together with the other threads that share its slots. */
+export class Filler {
+  readonly #setup: FillSetup;
+  readonly #size: number;
+  readonly #ring: SlotRing;
+  readonly #reader: SampleReader;
+  readonly #tokenizer: Tokenizer;
+  readonly #transform: Transform;
+
+  constructor(setup: FillSetup) {
+    this.#setup = setup;
+    this.#size = setup.table.starts.at(-1)!;
+    this.#ring = new SlotRing(setup);
+    this.#reader = new SampleReader(setup.table);
+    this.#tokenizer = createTokenizer({ contextLength: setup.contextLength });
+    this.#transform = createTransform(setup.image);
+  }
+
+  /** Takes chunks until none is left or the epoch is cancelled. Calls `onReady` for each batch that it finishes. */
+  async run(job: FillJob, onReady: (ticket: number, bad: BadSample[]) => void): Promise<void> {
+    const { seed, shuffle } = this.#setup;
+    const plan = createPlan({ length: this.#size, seed, epoch: job.epoch, shuffle });
+    for (;;) {
+      const { ticket, chunk } = this.#ring.take();
+      const step = job.startStep + ticket;
+      if (step >= job.endStep || !this.#ring.waitUntilFree(ticket)) return;
+      const slot = this.#ring.slots[this.#ring.slotOf(ticket)]!;
+      const span = this.#span(step);
+      const from = chunk * chunkSize;
+      const indexes = Array.from({ length: Math.min(chunkSize, span.size - from) }, (_, i) => from + i);
+      await Promise.all(indexes.map((index) => this.#tryFirst(slot, index, { plan, span, epoch: job.epoch })));
+      if (this.#ring.finishChunk(ticket))
+        onReady(ticket, await this.#replaceBad(slot, { plan, span, epoch: job.epoch }));
+    }
+  }
+
+  close(): void {
+    this.#reader.close();
+  }
+
+  #span(step: number): Span {
+    const start = step * this.#setup.batchSize;
+    return { start, size: Math.min(this.#setup.batchSize, this.#size - start) };
+  }
+
+  async #tryFirst(slot: Slot, index: number, at: { plan: Plan; span: Span; epoch: number }): Promise<void> {
+    const id = at.plan.at(at.span.start + index);
+    slot.bad[index] = (await this.#fill(slot, index, { id, epoch: at.epoch })) ? 1 : 0;
+  }
+
+  /**
+   * Keeps the batch full: in place of a bad sample stands the next one behind the batch in the epoch's order (after the last the first)
+   * that is good and not in the batch yet. Done by one thread in the order of the batch, so the outcome does not depend on threads.
+   */
+  async #replaceBad(
+    slot: Slot,
+    { plan, span, epoch }: { plan: Plan; span: Span; epoch: number },
+  ): Promise<BadSample[]> {
+    const faults: BadSample[] = [];
+    if (!slot.bad.includes(1)) return faults;
+    const used = new Set(Array.from({ length: span.size }, (_, index) => plan.at(span.start + index)));
+    let ahead = span.start + span.size;
+    for (let index = 0; index < span.size; index++) {
+      if (slot.bad[index] === 0) continue;
+      // The sample itself gets a second try: the thread that met the fault may have had trouble of its own.
+      let id = plan.at(span.start + index);
+      for (;;) {
+        const fault = await this.#fill(slot, index, { id, epoch });
+        if (!fault) break;
+        faults.push({ id, fault });
+        if (faults.length > this.#setup.mostBad) return faults;
+        while (used.has(id)) {
+          if (used.size === plan.length) throw new Error(this.#exhausted(span.size, fault));
+          id = plan.at(ahead++ % plan.length);
+        }
+        used.add(id);
+      }
+    }
+    slot.bad.fill(0);
+    return faults;
+  }
+
+  #exhausted(wanted: number, fault: Fault): string {
+    return `the ${this.#size} samples do not hold ${wanted} good ones for a batch; the last bad one: ${fault.message}`;
+  }
+
+  /** Writes one sample into the slot; returns what is wrong with it, if anything is. */
+  async #fill(slot: Slot, index: number, sample: { id: number; epoch: number }): Promise<Fault | undefined> {
+    const { id, epoch } = sample;
+    const { seed, contextLength, image } = this.#setup;
+    try {
+      const random = createRandom([seed, epoch, id]);
+      const length = 3 * image.size * image.size;
+      await this.#writeImage(id, random, slot.images.subarray(index * length, (index + 1) * length));
+      const row = slot.tokens.subarray(index * contextLength, (index + 1) * contextLength);
+      this.#tokenizer.encodeInto(this.#reader.caption(id), row);
+      slot.ids[index] = BigInt(id);
+      return undefined;
+    } catch (error) {
+      if (error instanceof SampleError) return error.fault;
+      throw error;
+    }
+  }
+
+  async #writeImage(id: number, random: () => number, target: Float32Array): Promise<void> {
+    const file = this.#reader.image(id);
+    const pixels = await decodeImage(file).catch((error: Error) => {
+      const name = `${this.#reader.key(id)}.${this.#reader.extension(id)}`;
+      throw this.#reader.error(id, "bad-picture", `${name} ${error.message}`);
+    });
+    this.#transform(pixels, random, target);
+  }
+}

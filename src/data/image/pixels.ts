@@ -1,0 +1,7 @@
+/** A decoded picture: red, green, blue, 8 bits each, row by row. */
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  /** [height, width, 3] */
+  readonly data: Uint8Array;
+}

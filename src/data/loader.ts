@@ -1,0 +1,219 @@
+import type { Dataset } from "./dataset.ts";
+import type { Fault, FaultCounts } from "./faults.ts";
+import type { BadSample } from "./fill.ts";
+import { createTransform, type ImageSettings } from "./image/transform.ts";
+import { countedAtLeast, Quarantine } from "./quarantine.ts";
+import { SlotRing } from "./slots.ts";
+import { Workers } from "./workers.ts";
+
+export interface LoaderOptions {
+  dataset: Dataset;
+  /** Samples in a batch. */
+  batchSize: number;
+  /** Threads that read, decode, augment and tokenize; at least 1. */
+  workers: number;
+  /** Order and augmentation are functions of it, the epoch and the sample. */
+  seed: number;
+  image: ImageSettings;
+  contextLength: number;
+  /** Batches that are made ahead of the one in use; default 3. */
+  prefetch?: number;
+  /** Another order every epoch; otherwise that of the ids. */
+  shuffle: boolean;
+  /** Leaves out the last batch of an epoch if it is not full. */
+  dropLast: boolean;
+  /** Share of bad samples above which loading stops; default 0.01. See Quarantine for the exact rule. */
+  maxBadRate?: number;
+  /** Told of each bad sample once, in the order of the batches. */
+  onFault?: (fault: Fault) => void;
+}
+
+/** One batch. Its arrays lie in memory shared with the loader's threads and are valid until `release()`. */
+export interface Batch {
+  readonly epoch: number;
+  readonly step: number;
+  /** Samples in this batch: batchSize, or fewer in the last batch of an epoch. */
+  readonly size: number;
+  /** [size] */
+  readonly ids: BigInt64Array;
+  /** [size, 3, image.size, image.size] */
+  readonly images: Float32Array;
+  /** [size, contextLength] */
+  readonly tokens: Int32Array;
+  /** Milliseconds that the consumer waited for this batch. */
+  readonly waitMs: number;
+  /** Gives the memory back for another batch. */
+  release(): void;
+}
+
+export interface Loader {
+  readonly stepsPerEpoch: number;
+  /**
+   * The batches of an epoch from `startStep` on; nothing is read to skip the others. What comes is a function of the data set, the
+   * settings, the seed and (epoch, step), whatever the number of threads. Ends an epoch that is still running.
+   */
+  epoch(epoch: number, options?: { startStep?: number }): AsyncIterable<Batch>;
+  /** Bad samples met so far, by cause; each sample counts once. */
+  faults(): FaultCounts;
+  /** Ends the threads. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes batches from a data set in threads of its own.
+ *
+ * A bad sample is reported, and its place in the batch taken by the next good one behind the batch in the epoch's order.
+ */
+export function createLoader(options: LoaderOptions): Loader {
+  checkOptions(options);
+  return new ThreadedLoader(options);
+}
+
+class ThreadedLoader implements Loader {
+  readonly stepsPerEpoch: number;
+  readonly #options: LoaderOptions;
+  readonly #ring: SlotRing;
+  readonly #workers: Workers;
+  readonly #quarantine: Quarantine;
+  /** Batches that are filled and not handed over yet, by ticket. */
+  readonly #ready = new Map<number, BadSample[]>();
+  /** Slots whose batch was handed over and not released yet. */
+  readonly #held = new Set<number>();
+  readonly #known = new Set<number>();
+  /** Counts calls of epoch(): batches of an earlier one are no longer waited for. */
+  #run = 0;
+  #tried = 0;
+
+  constructor(options: LoaderOptions) {
+    const { dataset, batchSize, image, contextLength, workers, seed, shuffle } = options;
+    const { prefetch = 3, maxBadRate = 0.01, onFault } = options;
+    this.#options = options;
+    this.stepsPerEpoch = options.dropLast ? Math.floor(dataset.size / batchSize) : Math.ceil(dataset.size / batchSize);
+    this.#quarantine = new Quarantine({ maxBadRate, onFault });
+    const imageLength = 3 * image.size * image.size;
+    this.#ring = SlotRing.allocate({ count: prefetch + 1, batchSize, imageLength, contextLength });
+    const { slots, control } = this.#ring;
+    const mostBad = maxBadRate * countedAtLeast(dataset.size);
+    this.#workers = new Workers({
+      count: workers,
+      setup: { table: dataset.table, slots, control, batchSize, seed, shuffle, image, contextLength, mostBad },
+      onReady: (ticket, bad) => this.#ready.set(ticket, bad),
+      onFailure: () => this.#ring.cancel(),
+    });
+  }
+
+  async *epoch(epoch: number, { startStep = 0 }: { startStep?: number } = {}): AsyncGenerator<Batch> {
+    checkPosition(epoch, startStep, this.stepsPerEpoch);
+    const run = ++this.#run;
+    await this.#stop();
+    if (run !== this.#run) throw replaced(epoch, startStep);
+    this.#ring.reset(this.#held);
+    this.#workers.start({ epoch, startStep, endStep: this.stepsPerEpoch });
+    try {
+      for (let step = startStep; step < this.stepsPerEpoch; step++) {
+        yield await this.#take({ run, epoch, step, ticket: step - startStep });
+      }
+    } finally {
+      if (run === this.#run) this.#ring.cancel();
+    }
+  }
+
+  faults(): FaultCounts {
+    return this.#quarantine.counts;
+  }
+
+  async close(): Promise<void> {
+    this.#ring.cancel();
+    await this.#workers.close();
+  }
+
+  /** Ends the work on the epoch before, if there was one. */
+  async #stop(): Promise<void> {
+    this.#ring.cancel();
+    await this.#workers.untilIdle();
+    this.#ready.clear();
+  }
+
+  async #take(at: { run: number; epoch: number; step: number; ticket: number }): Promise<Batch> {
+    const { run, epoch, step, ticket } = at;
+    const slot = this.#ring.slotOf(ticket);
+    if (this.#held.has(slot)) {
+      const count = this.#ring.slots.length;
+      throw new Error(
+        `step ${step} needs memory that an earlier batch still holds: release() each within ${count} batches`,
+      );
+    }
+    const started = performance.now();
+    await this.#workers.until(() => run !== this.#run || this.#ready.has(ticket));
+    if (run !== this.#run) throw replaced(epoch, step);
+    const waitMs = performance.now() - started;
+    const bad = this.#ready.get(ticket)!;
+    this.#ready.delete(ticket);
+    this.#held.add(slot);
+    const size = Math.min(this.#options.batchSize, this.#options.dataset.size - step * this.#options.batchSize);
+    this.#record(size, bad);
+    return { epoch, step, size, ...this.#views(slot, size), waitMs, release: this.#releaser({ run, ticket, slot }) };
+  }
+
+  #views(slot: number, size: number): Pick<Batch, "ids" | "images" | "tokens"> {
+    const { ids, images, tokens } = this.#ring.slots[slot]!;
+    const { image, contextLength } = this.#options;
+    return {
+      ids: ids.subarray(0, size),
+      images: images.subarray(0, size * 3 * image.size * image.size),
+      tokens: tokens.subarray(0, size * contextLength),
+    };
+  }
+
+  #releaser({ run, ticket, slot }: { run: number; ticket: number; slot: number }): () => void {
+    let released = false;
+    return () => {
+      if (released) return;
+      released = true;
+      this.#held.delete(slot);
+      // A slot held over into another epoch is free for that epoch's first use of it.
+      if (run === this.#run) this.#ring.free(slot, ticket + this.#ring.slots.length);
+      else this.#ring.free(slot);
+    };
+  }
+
+  /** Counts in the order of the batches, so that reports and a stop for too many bad samples come the same way every time. */
+  #record(size: number, bad: readonly BadSample[]): void {
+    this.#tried = Math.min(this.#options.dataset.size, this.#tried + size + bad.length);
+    const fresh = bad.filter(({ id }) => !this.#known.has(id));
+    for (const { id } of fresh) this.#known.add(id);
+    this.#quarantine.record(
+      this.#tried,
+      fresh.map(({ fault }) => fault),
+    );
+  }
+}
+
+function replaced(epoch: number, step: number): Error {
+  return new Error(`epoch ${epoch} ended at step ${step}, because another epoch was started`);
+}
+
+function checkOptions(options: LoaderOptions): void {
+  const { dataset, batchSize, workers, contextLength, prefetch = 3, seed, dropLast } = options;
+  const whole = (name: string, value: number, least: number): void => {
+    if (Number.isSafeInteger(value) && value >= least) return;
+    throw new RangeError(`${name} must be a whole number, at least ${least}, but is ${value}`);
+  };
+  whole("batchSize", batchSize, 1);
+  whole("workers", workers, 1);
+  whole("contextLength", contextLength, 2);
+  whole("prefetch", prefetch, 1);
+  whole("seed", seed, 0);
+  if (dropLast && dataset.size < batchSize) {
+    throw new RangeError(`a batch of ${batchSize} cannot be filled from a data set of ${dataset.size} samples`);
+  }
+  // Throws for settings that make no sense, here rather than in every thread.
+  createTransform(options.image);
+}
+
+function checkPosition(epoch: number, startStep: number, stepsPerEpoch: number): void {
+  if (!Number.isSafeInteger(epoch) || epoch < 0)
+    throw new RangeError(`epoch must be a whole number from 0, but is ${epoch}`);
+  if (Number.isInteger(startStep) && startStep >= 0 && startStep <= stepsPerEpoch) return;
+  throw new RangeError(`startStep must be a whole number from 0 to ${stepsPerEpoch}, but is ${startStep}`);
+}

@@ -1,0 +1,62 @@
+import type { Fault, FaultCounts } from "./faults.ts";
+
+export interface QuarantineOptions {
+  /** The largest share of bad samples that is put up with; 0 stops at the first. */
+  maxBadRate: number;
+  onFault?: ((fault: Fault) => void) | undefined;
+}
+
+/** The rate is taken over at least 1,000 samples, so that one bad sample among the first ten does not stop a run. */
+export function countedAtLeast(tried: number): number {
+  return Math.max(tried, 1000);
+}
+
+/**
+ * Counts what was left out, and stops when it is too much: as soon as the bad samples are more than `maxBadRate` times the samples
+ * tried, counted as at least 1,000. (At 1 % a set of a hundred samples may have up to ten bad ones, a set of a million ten thousand.)
+ */
+export class Quarantine {
+  readonly #maxBadRate: number;
+  readonly #onFault: ((fault: Fault) => void) | undefined;
+  readonly #counts: FaultCounts = {};
+  #tried = 0;
+  #bad = 0;
+
+  constructor(options: QuarantineOptions) {
+    const { maxBadRate } = options;
+    if (!(maxBadRate >= 0 && maxBadRate <= 1)) {
+      throw new RangeError(`maxBadRate must be between 0 and 1, but is ${maxBadRate}`);
+    }
+    this.#maxBadRate = maxBadRate;
+    this.#onFault = options.onFault;
+  }
+
+  /** Faults so far, by cause. */
+  get counts(): FaultCounts {
+    return { ...this.#counts };
+  }
+
+  /**
+   * Takes in the outcome of more samples: how many have been tried in all, and the faults among the latest.
+   * Throws when too many were bad.
+   */
+  record(tried: number, faults: readonly Fault[]): void {
+    this.#tried = tried;
+    for (const fault of faults) {
+      this.#bad++;
+      this.#counts[fault.cause] = (this.#counts[fault.cause] ?? 0) + 1;
+      this.#onFault?.({ ...fault, message: `${fault.message}; skipped (${this.#bad} of ${tried} so far)` });
+    }
+    const last = faults.at(-1);
+    if (last && this.#bad > this.#maxBadRate * countedAtLeast(this.#tried)) this.#stop(last);
+  }
+
+  #stop(last: Fault): never {
+    const share = ((100 * this.#bad) / Math.max(1, this.#tried)).toPrecision(2);
+    const causes = Object.entries(this.#counts).map(([cause, count]) => `${count} ${cause}`);
+    throw new Error(
+      `too many bad samples: ${this.#bad} of ${this.#tried} (${share} %) where maxBadRate allows ` +
+        `${100 * this.#maxBadRate} % (${causes.join(", ")}); the last: ${last.message}`,
+    );
+  }
+}

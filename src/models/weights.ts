@@ -1,0 +1,66 @@
+// Weights on disk under OpenCLIP's names: safetensors, in a folder laid out as on OpenCLIP's hubs.
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readSafetensors, scope, type Tensor, writeSafetensors } from "../tensor/index.ts";
+import type { CLIP } from "./clip.ts";
+import { configFile } from "./presets.ts";
+
+/** The file of weights in a saved folder. */
+export const weightsFile = "open_clip_model.safetensors";
+
+/** How pictures are prepared for a model, in the format of OpenCLIP's `preprocess_cfg`. */
+export interface PreprocessConfig {
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+  readonly interpolation?: "bicubic" | "bilinear";
+  readonly resize_mode?: "shortest" | "longest" | "squash";
+}
+
+/** OpenAI's statistics of pictures in 0..1, red, green and blue; OpenCLIP's default. */
+export const openAIPreprocess: PreprocessConfig = {
+  mean: [0.48145466, 0.4578275, 0.40821073],
+  std: [0.26862954, 0.26130258, 0.27577711],
+};
+
+// Files converted from OpenAI's weights hold these constants of the model beside its weights.
+const constants = new Set(["attn_mask", "input_resolution", "context_length", "vocab_size"]);
+
+/**
+ * Copies the weights of a safetensors file, or of a saved folder, into the model. What OpenCLIP's files may differ in is
+ * accepted: other floating-point types, a `module.` before every name, constants beside the weights, a logit scale of shape
+ * [1], no counts of batches. Any other missing, unexpected or differently shaped tensor is an error that names it.
+ */
+export function loadWeights(model: CLIP, path: string): void {
+  const file = statSync(path).isDirectory() ? join(path, weightsFile) : path;
+  scope(() => {
+    try {
+      model.loadStateDict(adapt(readSafetensors(file).tensors, model.stateDict()));
+    } catch (error) {
+      throw new Error(`${file}: ${(error as Error).message}`);
+    }
+  });
+}
+
+function adapt(tensors: Map<string, Tensor>, own: Map<string, Tensor>): Map<string, Tensor> {
+  const prefix = [...tensors.keys()].every((name) => name.startsWith("module.")) ? "module." : "";
+  const state = new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+  for (const name of constants) state.delete(name);
+  for (const [name, tensor] of own)
+    if (name.endsWith(".num_batches_tracked") && !state.has(name)) state.set(name, tensor);
+  const logitScale = state.get("logit_scale");
+  if (logitScale?.numel === 1) state.set("logit_scale", logitScale.view([]));
+  return state;
+}
+
+/** Writes weights and configuration into a folder that OpenCLIP loads as `local-dir:FOLDER`. */
+export function saveModel(
+  folder: string,
+  model: CLIP,
+  options: { preprocess?: PreprocessConfig; metadata?: Readonly<Record<string, string>> } = {},
+): void {
+  const { preprocess = openAIPreprocess, metadata } = options;
+  mkdirSync(folder, { recursive: true });
+  writeSafetensors(join(folder, weightsFile), model.stateDict(), metadata);
+  const config = { model_cfg: model.config, preprocess_cfg: preprocess };
+  writeFileSync(join(folder, configFile), `${JSON.stringify(config, null, 2)}\n`);
+}

@@ -1,0 +1,53 @@
+import { linear, scaledDotProductAttention, type Tensor, zeros } from "../tensor/index.ts";
+import { xavierUniform } from "./init.ts";
+import { Linear } from "./linear.ts";
+import { Module } from "./module.ts";
+
+/** Multi-head attention with the parameters of PyTorch's `nn.MultiheadAttention`; tensors are [B, tokens, width]. */
+export class MultiheadAttention extends Module {
+  /** Queries, keys and values one under the other: [3 width, width]. */
+  readonly inProjWeight: Tensor;
+  readonly inProjBias: Tensor;
+  readonly outProj: Linear;
+  readonly #width: number;
+  readonly #heads: number;
+
+  constructor(width: number, heads: number) {
+    super();
+    if (width % heads !== 0) throw new RangeError(`attention of width ${width} cannot be split into ${heads} heads`);
+    this.#width = width;
+    this.#heads = heads;
+    this.outProj = this.child("out_proj", new Linear(width, width));
+    this.inProjWeight = this.parameter("in_proj_weight", xavierUniform(3 * width, width));
+    this.inProjBias = this.parameter("in_proj_bias", zeros([3 * width]));
+    this.outProj.bias.detach().zero_();
+  }
+
+  /** Every token attends to all (when `isCausal`, to itself and those before it). */
+  forward(x: Tensor, options: { isCausal: boolean }): Tensor {
+    const projected = linear(x, this.inProjWeight, { bias: this.inProjBias });
+    const [query, key, value] = this.#split(projected, 3);
+    return this.#merge(scaledDotProductAttention(query!, key!, value!, { isCausal: options.isCausal }));
+  }
+
+  /** A few tokens attend to those of `x` that `mask` (bool, broadcast to [B, heads, queries, tokens]) allows. */
+  forwardFor(queries: Tensor, x: Tensor, mask: Tensor | undefined): Tensor {
+    const width = this.#width;
+    const project = (input: Tensor, start: number, length: number) =>
+      linear(input, this.inProjWeight.narrow(0, start, length), { bias: this.inProjBias.narrow(0, start, length) });
+    const [query] = this.#split(project(queries, 0, width), 1);
+    const [key, value] = this.#split(project(x, width, 2 * width), 2);
+    return this.#merge(scaledDotProductAttention(query!, key!, value!, { attnMask: mask }));
+  }
+
+  /** [B, tokens, parts * width] -> views [B, heads, tokens, width / heads], one a part. */
+  #split(projected: Tensor, parts: number): Tensor[] {
+    const [batch, tokens] = projected.shape as [number, number];
+    const split = projected.view([batch, tokens, parts, this.#heads, this.#width / this.#heads]);
+    return split.permute([2, 0, 3, 1, 4]).unbind();
+  }
+
+  #merge(attended: Tensor): Tensor {
+    return this.outProj.forward(attended.transpose(1, 2).flatten({ startDim: 2 }));
+  }
+}

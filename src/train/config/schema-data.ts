@@ -1,0 +1,190 @@
+// Sections of the configuration about what is trained, on which data, and how it is evaluated.
+import { z } from "zod";
+import { described } from "./meta.ts";
+import type { DataConfig, EvalConfig, ModelConfig } from "./types.ts";
+
+const text = z.string().min(1);
+const probability = z.number().min(0).max(1);
+const positive = z.number().positive();
+const rgb = z.tuple([z.number(), z.number(), z.number()]);
+
+/** One text or a list of them; always a list afterwards. */
+const texts = z
+  .union([text, z.array(text).min(1)])
+  .transform((value): readonly string[] => (typeof value === "string" ? [value] : value));
+
+export const modelSchema: z.ZodType<ModelConfig> = described(
+  z
+    .strictObject({
+      name: described(text.default("ViT-B-32"), {
+        flag: "model",
+        value: "name",
+        description: "OpenCLIP's name of the model, or the path of a JSON file in OpenCLIP's model format",
+      }),
+      precision: described(z.enum(["auto", "amp_bf16", "fp32"]).default("auto"), {
+        flag: "precision",
+        value: "kind",
+        description:
+          "Arithmetic of the towers; auto is amp_bf16 where the hardware has bfloat16 instructions, else fp32",
+      }),
+    })
+    .prefault({}),
+  { title: "Model", description: "The two towers that are trained" },
+);
+
+const colorJitter = z.strictObject({
+  brightness: described(z.number().min(0).default(0), {
+    flag: "aug-brightness",
+    unit: "share",
+    description: "Largest change of the brightness, either way",
+  }),
+  contrast: described(z.number().min(0).default(0), {
+    flag: "aug-contrast",
+    unit: "share",
+    description: "Largest change of the contrast, either way",
+  }),
+  saturation: described(z.number().min(0).default(0), {
+    flag: "aug-saturation",
+    unit: "share",
+    description: "Largest change of the saturation, either way",
+  }),
+  hue: described(z.number().min(0).max(0.5).default(0), {
+    flag: "aug-hue",
+    unit: "turns of the colour circle",
+    description: "Largest shift of the hue, either way",
+  }),
+  probability: described(probability.default(1), {
+    flag: "aug-color-jitter-prob",
+    description: "Probability that a picture's colours are changed at all",
+  }),
+});
+
+const affine = z.strictObject({
+  degrees: described(z.number().min(0).max(180).default(0), {
+    flag: "aug-affine-degrees",
+    unit: "degrees",
+    description: "Largest random rotation, either way",
+  }),
+  translate: described(z.tuple([probability, probability]).default([0, 0]), {
+    flag: "aug-affine-translate",
+    unit: "share of the side",
+    description: "Largest random shift across and down, either way",
+  }),
+  scale: described(z.tuple([positive, positive]).default([1, 1]), {
+    flag: "aug-affine-scale",
+    unit: "factor",
+    description: "Smallest and largest random zoom",
+  }),
+  fill: described(z.int().min(0).max(255).default(255), {
+    flag: "aug-affine-fill",
+    unit: "grey level",
+    description: "Brightness of what a rotated or shifted picture leaves empty",
+  }),
+});
+
+const augSchema = described(
+  z
+    .strictObject({
+      scale: described(z.tuple([positive.max(1), positive.max(1)]).default([0.9, 1]), {
+        flag: "aug-scale",
+        unit: "share of the picture's area",
+        description: "Smallest and largest part of a picture that the random crop keeps",
+      }),
+      ratio: described(z.tuple([positive, positive]).default([3 / 4, 4 / 3]), {
+        flag: "aug-ratio",
+        unit: "width / height",
+        description: "Narrowest and widest shape of the random crop before it is resized to a square",
+      }),
+      affine: described(affine.exactOptional(), { description: "Random rotation, shift and zoom; off when absent" }),
+      colorJitter: described(colorJitter.exactOptional(), {
+        description: "Random change of the colours; off when absent",
+      }),
+      grayscale: described(probability.default(0), {
+        flag: "aug-grayscale",
+        description: "Probability of taking the colour out of a picture",
+      }),
+      horizontalFlip: described(probability.default(0), {
+        flag: "aug-horizontal-flip",
+        description: "Probability of mirroring a picture left to right",
+      }),
+      mean: described(rgb.default([0.48145466, 0.4578275, 0.40821073]), {
+        flag: "image-mean",
+        description: "What is taken off red, green and blue (0 to 1); the default is OpenAI's",
+      }),
+      std: described(z.tuple([positive, positive, positive]).default([0.26862954, 0.26130258, 0.27577711]), {
+        flag: "image-std",
+        description: "What red, green and blue are divided by afterwards; the default is OpenAI's",
+      }),
+    })
+    .prefault({}),
+  { title: "Augmentation", description: "Random changes of the training pictures, and their normalisation" },
+);
+
+export const dataSchema: z.ZodType<DataConfig> = described(
+  z.strictObject({
+    train: described(texts, {
+      flag: "train-data",
+      value: "pattern",
+      form: "a pattern or a list of patterns",
+      description: "WebDataset shards to train on: paths with braces and globs, one or several",
+    }),
+    val: described(texts.exactOptional(), {
+      flag: "val-data",
+      value: "pattern",
+      form: "a pattern or a list of patterns",
+      description: "Shards to evaluate on; without them nothing is evaluated",
+    }),
+    captionKey: described(text.exactOptional(), {
+      flag: "caption-key",
+      value: "key",
+      description: "Key of a sample's JSON file that holds its caption; without it, the caption is its .txt file",
+    }),
+    workers: described(z.int().min(1).max(1024).default(1), {
+      flag: "workers",
+      unit: "threads",
+      description: "Threads that read, decode and tokenize",
+    }),
+    maxBadRate: described(probability.default(0.01), {
+      flag: "max-bad-rate",
+      unit: "share of the samples",
+      description: "Damaged samples are skipped and counted; above this rate the run stops",
+    }),
+    cacheMegabytes: described(z.number().min(0).default(0), {
+      flag: "cache-mb",
+      unit: "MB",
+      description: "Memory for decoded pictures, which later epochs need not decode again; 0 keeps none",
+    }),
+    aug: augSchema,
+  }),
+  { title: "Data", description: "The pictures and captions" },
+);
+
+export const evalSchema: z.ZodType<EvalConfig> = described(
+  z
+    .strictObject({
+      zeroShot: described(
+        z
+          .strictObject({
+            classes: described(text.exactOptional(), {
+              flag: "zeroshot-classes",
+              value: "file",
+              description: "JSON file of the class names; without it there is no zero-shot classification",
+            }),
+            templates: described(z.array(z.string().regex(/\{\}/)).min(1).exactOptional(), {
+              flag: "zeroshot-templates",
+              value: "text",
+              form: "a list of texts with {} in them",
+              description: "Texts in which {} stands for a class name; without them, those of the file of class names",
+            }),
+          })
+          .prefault({}),
+        { description: "Zero-shot classification of the evaluation pictures" },
+      ),
+      retrieval: described(z.boolean().default(true), {
+        flag: "retrieval",
+        description: "Find each evaluation picture by its caption, and each caption by its picture",
+      }),
+    })
+    .prefault({}),
+  { title: "Evaluation", description: "What is measured on the evaluation shards" },
+);

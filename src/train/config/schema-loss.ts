@@ -1,0 +1,117 @@
+// The loss, its temperature and the estimator's weight gamma.
+import { z } from "zod";
+import { described } from "./meta.ts";
+import type { LossConfig } from "./types.ts";
+
+const positive = z.number().positive();
+
+const gammaSchema = described(
+  z
+    .discriminatedUnion("kind", [
+      z.strictObject({
+        kind: z.literal("constant"),
+        gamma: described(positive.max(1).default(0.8), {
+          flag: "gamma",
+          description: "Weight of the newest estimate in u, from the second epoch on (it is 1 in the first)",
+        }),
+      }),
+      z.strictObject({
+        kind: z.literal("cosine"),
+        gammaMin: described(z.union([positive.max(1), z.literal("auto")]).default("auto"), {
+          flag: "gamma-min",
+          description: "Where the half cosine from 1 ends; auto is min(1, 4.177 * epochs^-0.7265)",
+        }),
+        decayEpochs: described(z.union([z.int().min(1), z.literal("auto")]).default("auto"), {
+          flag: "gamma-decay-epochs",
+          unit: "epochs",
+          description: "When it ends there; auto is the last epoch",
+        }),
+      }),
+    ])
+    .prefault({ kind: "cosine" }),
+  {
+    flag: "gamma-schedule",
+    value: "kind",
+    description: "How gamma, the weight of the newest estimate in u, goes over the epochs",
+  },
+);
+
+// tau is kept in [0.01, 1]: logit_scale = 1 / tau is clamped to [1, 100], as in CLIP.
+const init = described(z.number().min(0.01).max(1).default(0.07), {
+  flag: "temperature",
+  description: "Temperature tau to start with; logit_scale is 1 / tau",
+});
+
+const learningRate = (initial: number | "auto") =>
+  described(z.union([z.number().min(0), z.literal("auto")]).default(initial), {
+    flag: "lr-tau",
+    description: "Learning rate of the temperature; auto is the model's",
+  });
+
+const temperature = <T extends z.ZodType>(schema: T): T =>
+  described(schema, { title: "Temperature", description: "The temperature tau of the softmax" });
+
+const eps = described(z.number().min(0).default(1e-14), {
+  flag: "fastclip-eps",
+  description: "Added to u before it divides, so that an easy sample does not blow up",
+});
+
+const tauGradient = described(z.enum(["reference", "exact"]).default("reference"), {
+  flag: "tau-gradient",
+  value: "kind",
+  description:
+    "reference counts the exponential part of tau's gradient twice, as the published code that rho was tuned with; exact counts it once",
+});
+
+export const lossSchema: z.ZodType<LossConfig> = described(
+  z
+    .discriminatedUnion("kind", [
+      z.strictObject({
+        kind: z.literal("openclip"),
+        temperature: temperature(z.strictObject({ init, lr: learningRate("auto") }).prefault({})),
+      }),
+      z.strictObject({
+        kind: z.literal("fastclip-v0"),
+        eps,
+        tauGradient,
+        gamma: gammaSchema,
+        temperature: temperature(z.strictObject({ init, lr: learningRate(2e-4) }).prefault({})),
+      }),
+      z.strictObject({
+        kind: z.literal("fastclip-v1"),
+        eps,
+        gamma: gammaSchema,
+        temperature: temperature(z.strictObject({ init }).prefault({})),
+      }),
+      z.strictObject({
+        kind: z.literal("fastclip-v3"),
+        eps,
+        rho: described(z.number().min(0).default(6.5), {
+          flag: "rho",
+          description: "Weight of tau in the robust loss: a larger rho makes a smaller tau",
+        }),
+        tauGradient,
+        gamma: gammaSchema,
+        temperature: temperature(
+          z
+            .strictObject({
+              init,
+              lr: learningRate(2e-4),
+              decayAt: described(z.number().min(0).max(1).default(0.03), {
+                flag: "lr-tau-decay-at",
+                description: "Once tau is this small its learning rate is cut to a third; 0 never cuts it",
+              }),
+            })
+            .prefault({}),
+        ),
+      }),
+    ])
+    .prefault({ kind: "fastclip-v3" }),
+  {
+    title: "Loss",
+    flag: "loss",
+    value: "kind",
+    description:
+      "openclip: the usual contrastive loss. FastCLIP: v0 learned tau, v1 constant tau, v3 learned tau in the robust loss",
+  },
+);

@@ -1,0 +1,133 @@
+// The one schema of the configuration: flags, YAML file, JSON Schema and documentation come from it.
+import { z } from "zod";
+import { described } from "./meta.ts";
+import { dataSchema, evalSchema, modelSchema } from "./schema-data.ts";
+import { lossSchema } from "./schema-loss.ts";
+import type { Config, OptimConfig, RunConfig } from "./types.ts";
+
+const text = z.string().min(1);
+const positive = z.number().positive();
+
+const runSchema: z.ZodType<RunConfig> = described(
+  z
+    .strictObject({
+      logs: described(text.default("runs"), {
+        flag: "logs",
+        value: "dir",
+        description: "Folder that the folders of all runs are made in",
+      }),
+      name: described(
+        z
+          .string()
+          .regex(/^(?!\.\.?$)[^/\\]+$/)
+          .exactOptional(),
+        {
+          flag: "name",
+          value: "name",
+          form: "the name of a folder, without / in it",
+          description: "Name of the run's own folder; without it, one is made from the time and the settings",
+        },
+      ),
+      resume: described(text.exactOptional(), {
+        flag: "resume",
+        value: "run",
+        description: "Folder of a run to go on with from its last whole checkpoint",
+      }),
+      seed: described(z.int().min(0).default(0), {
+        flag: "seed",
+        description: "Start of every random number: weights, order of the samples, augmentation",
+      }),
+      threads: described(z.union([z.int().min(1).max(4096), z.literal("auto")]).default("auto"), {
+        flag: "threads",
+        unit: "threads",
+        description: "Threads for the arithmetic; auto takes all cores of the CPU",
+      }),
+      batchSize: described(z.int().min(2).default(64), {
+        flag: "batch-size",
+        unit: "pairs",
+        description: "Pairs in one step",
+      }),
+      epochs: described(z.int().min(1).default(32), {
+        flag: "epochs",
+        unit: "epochs",
+        description: "How often the whole data set is seen",
+      }),
+      logEvery: described(z.int().min(1).default(100), {
+        flag: "log-every-n-steps",
+        unit: "steps",
+        description: "How often a line is logged",
+      }),
+      saveFrequency: described(z.int().min(0).default(1), {
+        flag: "save-frequency",
+        unit: "epochs",
+        description: "How often a checkpoint is kept; 0 keeps only the last one",
+      }),
+      evalFrequency: described(z.int().min(0).default(1), {
+        flag: "val-frequency",
+        unit: "epochs",
+        description: "How often the model is evaluated; 0 evaluates only at the end",
+      }),
+    })
+    .prefault({}),
+  { title: "Run", description: "How long, how often, and where it is written" },
+);
+
+const optimSchema: z.ZodType<OptimConfig> = described(
+  z
+    .discriminatedUnion("kind", [
+      z.strictObject({
+        kind: z.literal("adamw"),
+        lr: described(positive.default(5e-4), { flag: "lr", description: "Highest learning rate" }),
+        lrMin: described(z.number().min(0).default(0), {
+          flag: "lr-min",
+          description: "Learning rate that the schedule ends at",
+        }),
+        schedule: described(z.enum(["cosine"]).default("cosine"), {
+          flag: "lr-scheduler",
+          value: "kind",
+          description: "Course of the learning rate after the warm-up",
+        }),
+        warmup: described(z.int().min(0).default(10_000), {
+          flag: "warmup",
+          unit: "steps",
+          description: "Steps in which the learning rate grows to its highest",
+        }),
+        beta1: described(z.number().min(0).lt(1).default(0.9), {
+          flag: "beta1",
+          description: "Memory of the mean of the gradients",
+        }),
+        beta2: described(z.number().min(0).lt(1).default(0.98), {
+          flag: "beta2",
+          description: "Memory of the mean of their squares",
+        }),
+        eps: described(positive.default(1e-6), {
+          flag: "eps",
+          description: "Added to the root of the squares before it divides",
+        }),
+        weightDecay: described(z.number().min(0).default(0.2), {
+          flag: "wd",
+          description: "Weight decay of the weights; gains, biases and the temperature have none",
+        }),
+        gradClipNorm: described(positive.exactOptional(), {
+          flag: "grad-clip-norm",
+          description: "Largest norm of the whole gradient; without it nothing is clipped",
+        }),
+      }),
+    ])
+    .prefault({ kind: "adamw" }),
+  { title: "Optimizer", flag: "opt", value: "kind", description: "How the gradients change the weights" },
+);
+
+/** The sections one by one, in the order of the file. */
+export const sections: { readonly [Name in keyof Config]: z.ZodType<Config[Name]> } = {
+  model: modelSchema,
+  data: dataSchema,
+  run: runSchema,
+  loss: lossSchema,
+  optim: optimSchema,
+  eval: evalSchema,
+};
+
+export const configSchema: z.ZodType<Config> = described(z.strictObject(sections), {
+  description: "The configuration of a fastclip run",
+});

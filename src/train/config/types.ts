@@ -1,0 +1,121 @@
+// The frozen configuration of a run, as the rest of the code reads it. The schema says what each setting means and its default;
+// the compiler checks that what it gives has these types.
+
+/** Everything that a run is told. Sections have the names and the order of the YAML file. */
+export interface Config {
+  readonly model: ModelConfig;
+  readonly data: DataConfig;
+  readonly run: RunConfig;
+  readonly loss: LossConfig;
+  readonly optim: OptimConfig;
+  readonly eval: EvalConfig;
+}
+
+export interface ModelConfig {
+  readonly name: string;
+  readonly precision: "auto" | "amp_bf16" | "fp32";
+}
+
+export interface DataConfig {
+  readonly train: readonly string[];
+  readonly val?: readonly string[];
+  readonly captionKey?: string;
+  readonly workers: number;
+  readonly maxBadRate: number;
+  readonly cacheMegabytes: number;
+  readonly aug: AugConfig;
+}
+
+/** Two ends of an interval, the lower one first. */
+export type Interval = readonly [number, number];
+/** One number for red, green and blue, in this order. */
+type Rgb = readonly [number, number, number];
+
+/** With the names of the data loader's image settings. */
+interface AugConfig {
+  readonly scale: Interval;
+  readonly ratio: Interval;
+  readonly affine?: {
+    readonly degrees: number;
+    readonly translate: readonly [across: number, down: number];
+    readonly scale: Interval;
+    readonly fill: number;
+  };
+  readonly colorJitter?: {
+    readonly brightness: number;
+    readonly contrast: number;
+    readonly saturation: number;
+    readonly hue: number;
+    readonly probability: number;
+  };
+  readonly grayscale: number;
+  readonly horizontalFlip: number;
+  readonly mean: Rgb;
+  readonly std: Rgb;
+}
+
+export interface RunConfig {
+  readonly logs: string;
+  readonly name?: string;
+  readonly resume?: string;
+  readonly seed: number;
+  readonly threads: number | "auto";
+  readonly batchSize: number;
+  readonly epochs: number;
+  readonly logEvery: number;
+  readonly saveFrequency: number;
+  readonly evalFrequency: number;
+}
+
+/** The estimator's weight by epoch. "auto" is resolved where the schedule is made, from the number of epochs. */
+type GammaConfig =
+  | { readonly kind: "constant"; readonly gamma: number }
+  | { readonly kind: "cosine"; readonly gammaMin: number | "auto"; readonly decayEpochs: number | "auto" };
+
+/** A temperature that is trained; `lr` "auto" is the learning rate of the model. */
+interface LearnedTemperature {
+  readonly init: number;
+  readonly lr: number | "auto";
+}
+
+export type LossConfig =
+  | { readonly kind: "openclip"; readonly temperature: LearnedTemperature }
+  | {
+      readonly kind: "fastclip-v0";
+      readonly eps: number;
+      readonly gamma: GammaConfig;
+      readonly tauGradient: "reference" | "exact";
+      readonly temperature: LearnedTemperature;
+    }
+  | {
+      readonly kind: "fastclip-v1";
+      readonly eps: number;
+      readonly gamma: GammaConfig;
+      readonly temperature: { readonly init: number };
+    }
+  | {
+      readonly kind: "fastclip-v3";
+      readonly eps: number;
+      readonly rho: number;
+      readonly gamma: GammaConfig;
+      readonly tauGradient: "reference" | "exact";
+      readonly temperature: LearnedTemperature & { readonly decayAt: number };
+    };
+
+export interface OptimConfig {
+  readonly kind: "adamw";
+  readonly lr: number;
+  readonly lrMin: number;
+  readonly schedule: "cosine";
+  readonly warmup: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  readonly gradClipNorm?: number;
+}
+
+export interface EvalConfig {
+  readonly zeroShot: { readonly classes?: string; readonly templates?: readonly string[] };
+  readonly retrieval: boolean;
+}

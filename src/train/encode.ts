@@ -1,0 +1,58 @@
+// From a batch in shared memory to unit-norm features.
+import type { Batch } from "../data/loader.ts";
+import type { Pair } from "../losses/pair.ts";
+import type { CLIP } from "../models/clip.ts";
+import { autocast, fromBuffer, scope, type Tensor } from "../tensor/index.ts";
+
+/** The arithmetic of the towers. */
+export type Precision = "fp32" | "amp_bf16";
+
+/** What a step takes of a batch: pictures [b, 3, S, S], token ids [b, tokens] and the pairs' positions in the data set [b]. */
+export interface Inputs {
+  readonly images: Tensor;
+  readonly tokens: Tensor;
+  readonly ids: Tensor;
+}
+
+/** Wraps a batch's memory as tensors, without a copy. They are valid until the batch is released. */
+export function inputsOf(batch: Batch, imageSize: number): Inputs {
+  const contextLength = batch.tokens.length / batch.size;
+  const tokens = fromBuffer(batch.tokens, { shape: [batch.size, contextLength] });
+  return {
+    images: fromBuffer(batch.images, { shape: [batch.size, 3, imageSize, imageSize] }),
+    tokens: tokens.narrow(1, 0, longestText(batch.tokens, contextLength)),
+    ids: fromBuffer(batch.ids),
+  };
+}
+
+// Widths are rounded up to a multiple of this, so that few different shapes occur and memory is used again.
+const widthStep = 8;
+
+/** Columns that hold a token in some row: what lies behind a text's end changes nothing, so it is left out. */
+function longestText(tokens: Int32Array, contextLength: number): number {
+  let longest = 1;
+  for (let row = 0; row < tokens.length; row += contextLength) {
+    let width = contextLength;
+    while (width > longest && tokens[row + width - 1] === 0) width--;
+    longest = Math.max(longest, width);
+  }
+  return Math.min(contextLength, Math.ceil(longest / widthStep) * widthStep);
+}
+
+/** Features of both towers, unit-norm float32 [b, d], with what backward needs. */
+export function encode(model: CLIP, inputs: Pick<Inputs, "images" | "tokens">, precision: Precision): Pair<Tensor> {
+  return scope(() => {
+    const towers = (): Pair<Tensor> => ({
+      image: model.encodeImage(inputs.images),
+      text: model.encodeText(inputs.tokens),
+    });
+    const features = precision === "amp_bf16" ? autocast({ device: "cpu", dtype: "bfloat16" }, towers) : towers();
+    return { image: unitNorm(features.image), text: unitNorm(features.text) };
+  });
+}
+
+/** Rows divided by their 2-norm, in float32; torch.nn.functional.normalize's floor of 1e-12 keeps a zero row finite. */
+function unitNorm(features: Tensor): Tensor {
+  const precise = features.to("float32");
+  return precise.div(precise.norm({ dim: [1], keepdim: true }).clamp({ min: 1e-12 }));
+}

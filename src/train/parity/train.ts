@@ -1,0 +1,146 @@
+// Replays golden cases of training: whole runs of a small model through the project's own step.
+import { CLIP, parseModelConfig } from "../../models/index.ts";
+import { AdamW } from "../../optim/adamw.ts";
+import { parameterGroups } from "../../optim/groups.ts";
+import { type LearningRateSchedule, learningRate } from "../../optim/schedule.ts";
+import { type NamedTensors, scope, type Tensor, tensor } from "../../tensor/index.ts";
+import type { LossConfig } from "../config/types.ts";
+import { createMethod } from "../method.ts";
+import { type StepResult, type Trainer, trainStep } from "../step.ts";
+import { tensorOf } from "./case.ts";
+import type { Comparison, Tolerance } from "./compare.ts";
+import { goldenGamma, type LossSettings, linear } from "./loss.ts";
+import { type OptimSettings, unsupportedOptim } from "./optim.ts";
+
+export interface TrainSettings extends LossSettings {
+  readonly model: unknown;
+  readonly epochs: number;
+  readonly temperature: number;
+  readonly optimizer: OptimSettings["optimizer"];
+  readonly optEps: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly lr: number;
+  readonly lrMin: number;
+  readonly lrTau: number;
+  readonly warmup: number;
+  readonly weightDecay: number;
+}
+
+export function unsupportedTrain(settings: TrainSettings): string | undefined {
+  if (settings.worldSize > 1) return `${settings.worldSize} ranks`;
+  if (settings.variant === "v2" || settings.variant === "siglip") return `loss ${settings.variant}`;
+  return unsupportedOptim(settings);
+}
+
+export function replayTrain(settings: TrainSettings, tensors: NamedTensors): Comparison[] {
+  const steps = tensorOf(tensors, "order").size(0);
+  const trainer = createTrainer(settings, { tensors, steps });
+  const results = Array.from({ length: steps }, (_, step) => replayStep(trainer, { settings, tensors, step }));
+  const series = (name: string, values: number[]): Comparison => ({
+    name,
+    actual: tensor(values, { dtype: "float64" }),
+    expected: tensorOf(tensors, name),
+    tolerance: { rtol: 1e-3, atol: 0 },
+  });
+  const compared = [
+    series(
+      "rank0.loss",
+      results.map(({ loss }) => loss),
+    ),
+    series(
+      "tau",
+      results.map(({ tau }) => tau),
+    ),
+    ...compareFinal(trainer, tensors),
+  ];
+  return compared;
+}
+
+function createTrainer(settings: TrainSettings, { tensors, steps }: { tensors: NamedTensors; steps: number }): Trainer {
+  const model = new CLIP(parseModelConfig(settings.model, "model"));
+  const start = [...tensors].filter(([name]) => name.startsWith("param."));
+  model.loadStateDict(new Map(start.map(([name, value]) => [name.slice("param.".length), value])));
+  const { lr, lrMin, warmup } = settings;
+  const schedule: LearningRateSchedule = { kind: "cosine", lr, lrMin, warmup, steps };
+  const groups = parameterGroups(model.parameters(), settings.weightDecay);
+  return {
+    model,
+    method: createMethod(lossConfig(settings), { dataSize: settings.dataSize, epochs: settings.epochs, schedule }),
+    groups,
+    optimizer: new AdamW(groups, { beta1: settings.beta1, beta2: settings.beta2, eps: settings.optEps }),
+    learningRate: learningRate(schedule),
+    precision: "fp32",
+    gradClipNorm: undefined,
+  };
+}
+
+function lossConfig(settings: TrainSettings): LossConfig {
+  const { eps, rho, lrTau: lr, temperature: init } = settings;
+  const gamma = goldenGamma(settings);
+  switch (settings.variant) {
+    case "v0":
+      return { kind: "fastclip-v0", eps, gamma, tauGradient: "reference", temperature: { init, lr } };
+    case "v1":
+      return { kind: "fastclip-v1", eps, gamma, temperature: { init } };
+    case "v3":
+      return {
+        kind: "fastclip-v3",
+        eps,
+        rho,
+        gamma,
+        tauGradient: "reference",
+        temperature: { init, lr, decayAt: 0.03 },
+      };
+    default:
+      return { kind: "openclip", temperature: { init, lr } };
+  }
+}
+
+function replayStep(
+  trainer: Trainer,
+  { settings, tensors, step }: { settings: TrainSettings; tensors: NamedTensors; step: number },
+): StepResult {
+  return scope(() => {
+    const ids = tensorOf(tensors, "order").select(0, step);
+    const rows = (name: string): Tensor => tensorOf(tensors, name).indexSelect(0, ids);
+    const stepsPerEpoch = Math.floor(settings.dataSize / ids.numel);
+    const position = { epoch: Math.floor(step / stepsPerEpoch), step };
+    return trainStep(trainer, { images: rows("image"), tokens: rows("text"), ids }, position);
+  });
+}
+
+const tolerance: Tolerance = { relativeToLargest: 1e-3, atol: 1e-6 };
+
+function compareFinal({ model, method }: Trainer, tensors: NamedTensors): Comparison[] {
+  const parameters = [...model.parameters()].flatMap(([name, parameter]) => {
+    const [actual, expected] = [parameter.detach(), tensorOf(tensors, `final.${name}`)];
+    return name.endsWith(".in_proj_bias")
+      ? compareAttentionBias(`final.${name}`, { actual, expected })
+      : [{ name: `final.${name}`, actual, expected, tolerance }];
+  });
+  if (method.estimator === undefined) return parameters;
+  const { image, text } = method.estimator.logU;
+  return [
+    ...parameters,
+    { name: "final_u_im", actual: linear(image), expected: tensorOf(tensors, "final_u_im"), tolerance },
+    { name: "final_u_tt", actual: linear(text), expected: tensorOf(tensors, "final_u_tt"), tolerance },
+  ];
+}
+
+/**
+ * The biases of query, key and value. A key's bias adds the same number to all scores of a query, and softmax takes it out again: its
+ * true gradient is 0, and what Adam makes of the rounding errors instead (each divided by their own root mean square) is different
+ * in every implementation. So that part need only stay noise, a small share of the other two; they are compared as all else is.
+ */
+function compareAttentionBias(name: string, { actual, expected }: { actual: Tensor; expected: Tensor }): Comparison[] {
+  const width = actual.numel / 3;
+  const part = (values: Tensor, i: number): Tensor => values.narrow(0, i * width, width);
+  const noise: Tolerance = { rtol: 0, atol: 0.05 * expected.abs().max().item() };
+  return ["query", "key", "value"].map((role, i) => ({
+    name: `${name} (${role})`,
+    actual: part(actual, i),
+    expected: part(expected, i),
+    tolerance: role === "key" ? noise : tolerance,
+  }));
+}

@@ -1,0 +1,86 @@
+// One training step, in the paper's order (FastCLIP, arXiv 2407.01445, Algorithm 1).
+import { singleRank, toFloat32 } from "../losses/features.ts";
+import type { CLIP } from "../models/clip.ts";
+import { clipGradients, gradientNorm } from "../optim/clip.ts";
+import type { ParameterGroup } from "../optim/groups.ts";
+import { dropGradients, type Optimizer, withGradients } from "../optim/optimizer.ts";
+import { backward, noGrad, scope, setGrad } from "../tensor/index.ts";
+import { encode, type Inputs, type Precision } from "./encode.ts";
+import type { Method } from "./method.ts";
+
+/** What a step works on. */
+export interface Trainer {
+  readonly model: CLIP;
+  readonly method: Method;
+  readonly groups: readonly ParameterGroup[];
+  readonly optimizer: Optimizer;
+  /** The model's learning rate by step. */
+  readonly learningRate: (step: number) => number;
+  readonly precision: Precision;
+  readonly gradClipNorm: number | undefined;
+}
+
+/** Both count from 0; `step` over the whole run. */
+export interface Position {
+  readonly epoch: number;
+  readonly step: number;
+}
+
+export interface StepResult {
+  /** The method's own loss, and InfoNCE of the same batch, which compares methods. */
+  readonly loss: number;
+  readonly infoNce: number;
+  /** The temperature after the step. */
+  readonly tau: number;
+  readonly gamma: number | undefined;
+  readonly lr: number;
+  /** The norm of all gradients before clipping; measured only when they are clipped. */
+  readonly gradNorm: number | undefined;
+}
+
+const maxLogitScale = Math.log(100); // as in OpenCLIP: tau >= 0.01
+
+export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Position): StepResult {
+  const { model, method, groups, optimizer, precision } = trainer;
+  return scope(() => {
+    const tau = temperature(model);
+    const gamma = method.gamma?.(epoch);
+
+    // Encode, and gather the features without gradient. One process: this rank's features are all there are.
+    const encoded = encode(model, inputs, precision);
+    const features = singleRank(toFloat32(encoded));
+
+    // The inner functions g and their estimators u, of which ranks exchange one scalar per pair and side.
+    const input = { features, ids: inputs.ids, tau, gamma: gamma ?? 1 };
+    const inner = method.loss.inner(input);
+
+    // The features' gradients, pushed back into the towers.
+    const result = method.loss.gradients(input, inner.scalars);
+    dropGradients(groups);
+    backward([encoded.image, encoded.text], { gradients: [result.features.image, result.features.text] });
+    if (method.temperatureRate !== undefined) setGrad(model.logitScale, result.logScale);
+
+    // The parameters, and the temperature with a learning rate of its own.
+    const gradNorm = clip(trainer);
+    const lr = trainer.learningRate(step);
+    const lrTau = method.temperatureRate?.(step, tau) ?? 0;
+    noGrad(() => {
+      optimizer.step({ gainsAndBiases: lr, weights: lr, logitScale: lrTau });
+      model.logitScale.clamp_({ min: 0, max: maxLogitScale });
+    });
+    return { loss: result.loss.item(), infoNce: inner.infoNce.item(), tau: temperature(model), gamma, lr, gradNorm };
+  });
+}
+
+/** tau = 1 / exp(logit_scale). */
+function temperature(model: CLIP): number {
+  return Math.exp(-model.logitScale.item());
+}
+
+function clip({ groups, gradClipNorm }: Trainer): number | undefined {
+  if (gradClipNorm === undefined) return undefined;
+  const gradients = groups.flatMap((group) => withGradients(group).map(({ gradient }) => gradient));
+  const norm = gradientNorm(gradients);
+  clipGradients(gradients, { norm, maxNorm: gradClipNorm });
+  return norm.item();
+}
