@@ -7,9 +7,9 @@
 
 namespace fastclip {
 
-constexpr double kSlots = 16777216.0;              // 2^24 tensors alive at once
+constexpr double kSlots = 16777216.0;                 // 2^24 tensors alive at once
 constexpr uint32_t kGenerations = uint32_t{1} << 29;  // so that handles stay exact integers in a double
-constexpr uint32_t kEnvironments = 32;             // whose handles are told apart
+constexpr uint32_t kEnvironments = 32;                // whose handles are told apart
 
 // Generations of one environment are all equal modulo kEnvironments; 0 is left out: a handle is never small.
 TensorTable::TensorTable() {

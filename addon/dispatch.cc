@@ -88,6 +88,14 @@ static napi_value fromResults(Call& call, const Operator& entry, std::vector<c10
   return array;
 }
 
+// Whether the elements of two tensors lie in the same order. The stride of a dimension of one element says nothing.
+static bool sameLayout(const at::Tensor& a, const at::Tensor& b) {
+  if (a.sizes() != b.sizes()) return false;
+  for (int64_t i = 0; i < a.dim(); ++i)
+    if (a.size(i) > 1 && a.stride(i) != b.stride(i)) return false;
+  return true;
+}
+
 // libtorch's fused optimizers compare the lengths of their lists but not what is in them, and would read past the end of
 // a gradient that is smaller than its parameter. Step counts have one element, the rest what the parameter has.
 static void checkFusedLists(const Operator& entry, const std::vector<c10::IValue>& stack) {
@@ -100,7 +108,7 @@ static void checkFusedLists(const Operator& entry, const std::vector<c10::IValue
     if (list.size() != own.size() && !list.empty()) wrong(i);
     for (size_t j = 0; j < list.size(); ++j) {
       const at::Tensor tensor = list.get(j), parameter = own.get(j);
-      if (isCount ? tensor.numel() != 1 : tensor.sizes() != parameter.sizes() || tensor.strides() != parameter.strides()) wrong(i);
+      if (isCount ? tensor.numel() != 1 : !sameLayout(tensor, parameter)) wrong(i);
     }
   }
 }

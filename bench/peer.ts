@@ -1,7 +1,7 @@
-// Python beside which a benchmark measures: the torch that the engine itself stands on, and packages from PyPI in a cache folder.
+// Python beside which a benchmark measures: the engine's version of torch, and packages from PyPI in a cache folder.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
@@ -18,7 +18,7 @@ const torchPackages = ["typing_extensions==4.16.0", "numpy==2.4.6"];
 
 /**
  * Installs the pinned `packages` (`name==version`, dependencies named too: none is followed) once into the cache folder of the
- * user. With `torch`, Python sees the very libtorch that the engine loads. FASTCLIP_PYTHON names another Python than `python3`.
+ * user. With `torch`, Python imports the version of torch that the engine has. FASTCLIP_PYTHON names another Python than `python3`.
  */
 export function pythonPeer(options: { packages?: readonly string[]; torch?: boolean }): PythonPeer {
   const python = process.env["FASTCLIP_PYTHON"] ?? "python3";
@@ -26,7 +26,7 @@ export function pythonPeer(options: { packages?: readonly string[]; torch?: bool
   const path = packages.length > 0 ? [installed(python, packages)] : [];
   const env = { ...process.env };
   if (options.torch) {
-    const torch = locateEngine().torch;
+    const torch = torchFor(python);
     path.push(dirname(torch));
     const stubs = cudaStubs(torch);
     if (stubs !== undefined) {
@@ -59,11 +59,15 @@ function once(folder: string, fill: (partial: string) => void): string {
 
 function installed(python: string, packages: readonly string[]): string {
   const version = execFileSync(python, ["-c", "import sys; print(sys.version_info[:2])"], { encoding: "utf8" });
-  return once(cacheFolder("packages", `${version}${[...packages].sort().join()}`), (folder) => {
-    console.error(`installing ${packages.join(" ")} for the Python peer ...`);
-    const quiet = ["--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps"];
-    execFileSync(python, ["-m", "pip", "install", ...quiet, "--target", folder, ...packages], { stdio: "inherit" });
-  });
+  return once(cacheFolder("packages", `${version}${[...packages].sort().join()}`), (folder) =>
+    pipInstall(python, folder, packages),
+  );
+}
+
+function pipInstall(python: string, folder: string, packages: readonly string[]): void {
+  console.error(`installing ${packages.join(" ")} for the Python peer ...`);
+  const quiet = ["--quiet", "--disable-pip-version-check", "--root-user-action=ignore", "--no-compile", "--no-deps"];
+  execFileSync(python, ["-m", "pip", "install", ...quiet, "--target", folder, ...packages], { stdio: "inherit" });
 }
 
 /**
@@ -87,6 +91,21 @@ function cudaStubs(torch: string): string | undefined {
 function compileLibrary(source: string, target: string): void {
   const options = ["-shared", "-fPIC", "-w", `-Wl,-soname,${basename(target)}`, "-x", "c", "-", "-o", target];
   execFileSync(process.env["CC"] ?? "cc", options, { input: source });
+}
+
+/** The engine's own torch; where its wheel was made for another Python than this one, the same version for this one. */
+function torchFor(python: string): string {
+  const { torch, version } = locateEngine();
+  const script = "import sysconfig; print(sysconfig.get_config_var('EXT_SUFFIX'))";
+  const suffix = execFileSync(python, ["-c", script], { encoding: "utf8" }).trim();
+  if (existsSync(join(torch, `_C${suffix}`))) return torch;
+  const folder = once(cacheFolder("torch", version + suffix), (partial) => {
+    pipInstall(python, partial, [`torch==${version}`]);
+    // The two CUDA libraries that the CPU's library links are looked for beside the torch folder.
+    const cuda = join(dirname(torch), "nvidia");
+    if (existsSync(cuda)) symlinkSync(cuda, join(partial, "nvidia"));
+  });
+  return join(folder, "torch");
 }
 
 /** What a library needs, and which symbols nothing defines. */

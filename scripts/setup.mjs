@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // Brings a clone into working order: packages, libtorch, the addon, the compiled code. Steps whose inputs have not changed are skipped.
+import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { buildAddon, engineFits, planAddon, writeEngine } from "./setup/addon.mjs";
@@ -49,7 +50,10 @@ async function main() {
   } else {
     report.kept("torch", `${state.torch.version} in ${state.torch.dir}: ${state.torch.why}`);
   }
-  report.kept("setup", "all is ready", performance.now() - start);
+  const milliseconds = performance.now() - start;
+  report.kept("setup", "all is ready", milliseconds);
+  // Read by the quickstart, which reports what each part of it took.
+  writeFileSync(join(build, "setup.json"), `${JSON.stringify({ seconds: milliseconds / 1000 })}\n`);
 }
 
 function readOptions() {

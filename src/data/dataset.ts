@@ -17,7 +17,7 @@ export interface DatasetOptions {
 }
 
 /** One sample as it lies in its shard. */
-export interface Sample {
+interface Sample {
   readonly id: number;
   readonly key: string;
   /** File name of the shard. */

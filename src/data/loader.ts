@@ -10,7 +10,10 @@ export interface LoaderOptions {
   dataset: Dataset;
   /** Samples in a batch. */
   batchSize: number;
-  /** Threads that read, decode, augment and tokenize; at least 1. */
+  /**
+   * Threads that read, decode, augment and tokenize; at least 1. Only plain PNGs are decoded by the thread itself: the other pictures
+   * of all threads are decoded in libuv's pool, whose size is the environment's UV_THREADPOOL_SIZE, 4 by default.
+   */
   workers: number;
   /** Order and augmentation are functions of it, the epoch and the sample. */
   seed: number;

@@ -15,9 +15,9 @@ export interface Encoder {
 /** Where and how a model computes. */
 export interface Compute {
   /** The device of the model's parameters, "cpu" by default. */
-  device?: string;
+  device?: string | undefined;
   /** Default fp32. */
-  precision?: "fp32" | "amp_bf16";
+  precision?: "fp32" | "amp_bf16" | undefined;
 }
 
 /** Runs `body` with the model in evaluation mode, so that batch norm learns nothing from what it sees; then puts the mode back. */
@@ -31,28 +31,28 @@ export async function inEvalMode<T>(model: Encoder, body: () => Promise<T>): Pro
   }
 }
 
-/**
- * Features [B, d] of one batch, float32 and of unit norm. `encode` runs without gradient and in the precision asked for.
- *
- * @throws when a feature is not finite or all of a row are zero: such a model would get figures that look like real ones.
- */
+/** Features [B, d] of one batch, float32 and of unit norm, computed without gradient and in the precision asked for. */
 export function unitFeatures(
   encode: () => Tensor,
   options: { compute: Compute; name: (row: number) => string },
 ): Tensor {
-  const { compute, name } = options;
-  return noGrad(() =>
-    scope(() => {
-      const features = inPrecision(compute, encode).to("float32");
-      const norms = features.norm({ dim: [1], keepdim: true });
-      const bad = norms.data().findIndex((norm) => !(norm > 0 && norm < Infinity));
-      if (bad >= 0)
-        throw new Error(
-          `the features of ${name(bad)} have the norm ${norms.toArray()[bad]}; expected finite numbers that are not all zero`,
-        );
-      return features.div(norms);
-    }),
-  );
+  return noGrad(() => scope(() => unitNorm(inPrecision(options.compute, encode).to("float32"), options.name)));
+}
+
+/**
+ * [B, d] with each row divided by its norm.
+ *
+ * @throws when a number is not finite or a row is all zero: such a model would get figures that look like real ones.
+ */
+export function unitNorm(features: Tensor, name: (row: number) => string): Tensor {
+  const norms = features.norm({ dim: [1], keepdim: true });
+  const values = norms.toArray();
+  const bad = values.findIndex((norm) => !(norm > 0 && norm < Infinity));
+  if (bad >= 0)
+    throw new Error(
+      `the features of ${name(bad)} have the norm ${values[bad]}; expected finite numbers that are not all zero`,
+    );
+  return features.div(norms);
 }
 
 function inPrecision({ device = "cpu", precision = "fp32" }: Compute, encode: () => Tensor): Tensor {

@@ -3,8 +3,10 @@ import type { Dataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
 import type { ImageSettings } from "../data/image/transform.ts";
 import { type Batch, createLoader, type Loader } from "../data/loader.ts";
+import { SampleReader } from "../data/samples.ts";
 import { fromBuffer, type Tensor } from "../tensor/index.ts";
 import { type Compute, collect, type Encoder, encodeTexts, inEvalMode, unitFeatures } from "./encode.ts";
+import { indexTensor } from "./index-tensor.ts";
 
 /** How far an evaluation is. */
 export interface Progress {
@@ -24,9 +26,9 @@ export interface FeatureOptions extends Compute {
   /** Whether captions are encoded; default true. */
   captions?: boolean;
   /** Share of damaged samples above which it stops; default 0.01. */
-  maxBadRate?: number;
-  onFault?: (fault: Fault) => void;
-  onProgress?: (progress: Progress) => void;
+  maxBadRate?: number | undefined;
+  onFault?: ((fault: Fault) => void) | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 /** Features of the N samples that could be read, by ascending id. Whoever asked for them frees them. */
@@ -44,7 +46,7 @@ export interface Features {
  * whatever the number of threads; damaged samples are left out.
  */
 export async function encodeDataset(options: FeatureOptions): Promise<Features> {
-  const { model, dataset, captions = true, onFault, onProgress } = options;
+  const { model, captions = true } = options;
   const seen: Seen = { ids: [], tokens: [] };
   return inEvalMode(model, async () => {
     const loader = openLoader(options);
@@ -123,15 +125,12 @@ function encodePictures(batch: Batch, options: FeatureOptions & { rows: readonly
 }
 
 async function encodeCaptions({ ids, tokens }: Seen, options: FeatureOptions): Promise<Tensor> {
-  const { model, dataset, contextLength, batchSize, device, precision, onProgress } = options;
+  const { dataset, contextLength, onProgress } = options;
   const all = new Int32Array(tokens.length * contextLength);
   for (const [row, values] of tokens.entries()) all.set(values, row * contextLength);
   return encodeTexts({
-    ...computeOf(options),
-    model,
+    ...options,
     tokens: all,
-    contextLength,
-    batchSize,
     name: (row) => nameSample(dataset, ids[row]!, "caption"),
     onProgress: (done) => onProgress?.({ stage: "captions", done, total: ids.length }),
   });

@@ -2,7 +2,7 @@
 import { createTokenizer } from "../data/tokenizer/tokenizer.ts";
 import { noGrad, scope, type Tensor } from "../tensor/index.ts";
 import { type ClassList, checkClasses, fillTemplate } from "./classes.ts";
-import { type Compute, collect, type Encoder, encodeTexts, rowKey } from "./encode.ts";
+import { type Compute, collect, type Encoder, encodeTexts, inEvalMode, rowKey, unitNorm } from "./encode.ts";
 import { indexTensor } from "./index-tensor.ts";
 import { type Ranks, rankTargets } from "./ranks.ts";
 
@@ -12,7 +12,7 @@ export interface ClassifierOptions extends Compute {
   contextLength: number;
   /** Texts encoded at a time. */
   batchSize: number;
-  onProgress?: (done: number) => void;
+  onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /** One row for each name that the model can tell from the others. */
@@ -25,6 +25,9 @@ export interface Classifier {
   readonly rowOf: Int32Array;
 }
 
+/** Texts whose features are in memory at a time. */
+const textsHeld = 4096;
+
 /**
  * Features of the class names as OpenCLIP's `build_zero_shot_classifier` makes them: those of a name in every template are
  * normalised, averaged and normalised again.
@@ -33,35 +36,91 @@ export interface Classifier {
  * right when the name is chosen, and chance counts them once.
  */
 export async function buildClassifier(options: ClassifierOptions): Promise<Classifier> {
-  const { model, classes, contextLength, batchSize, onProgress } = options;
+  const { model, classes, contextLength } = options;
   checkClasses(classes, "zero-shot classification");
+  const tokenize = createRowTokenizer(contextLength);
+  const { names, rowOf } = mergeNames(classes, tokenize);
+  const weights = await inEvalMode(model, () => collect(classBatches(names, { ...options, tokenize })));
+  return { weights, names, rowOf };
+}
+
+type RowTokenizer = (texts: readonly string[]) => Int32Array;
+
+/** A function from M texts to ids [M, contextLength]. */
+function createRowTokenizer(contextLength: number): RowTokenizer {
   const tokenizer = createTokenizer({ contextLength });
-  const tokenize = (texts: readonly string[]): Int32Array => {
+  return (texts) => {
     const tokens = new Int32Array(texts.length * contextLength);
     for (const [i, text] of texts.entries())
       tokenizer.encodeInto(text, tokens.subarray(i * contextLength, (i + 1) * contextLength));
     return tokens;
   };
-  const { names, rowOf } = mergeNames(classes, (name) => rowKey(tokenize([name])));
+}
+
+function mergeNames({ classes }: ClassList, tokenize: RowTokenizer): Pick<Classifier, "names" | "rowOf"> {
+  const names: string[] = [];
+  const rowOfKey = new Map<string, number>();
+  const rowOf = Int32Array.from(classes, ({ name }) => {
+    const key = rowKey(tokenize([name]));
+    if (!rowOfKey.has(key)) rowOfKey.set(key, names.push(name) - 1);
+    return rowOfKey.get(key)!;
+  });
+  return { names, rowOf };
+}
+
+async function* classBatches(
+  names: readonly string[],
+  options: ClassifierOptions & { tokenize: RowTokenizer },
+): AsyncGenerator<Tensor> {
+  const { classes, tokenize, onProgress } = options;
   const { templates } = classes;
-  const namesAtOnce = Math.max(1, Math.floor(batchSize / templates.length));
-  async function* parts(): AsyncGenerator<Tensor> {
-    for (let start = 0; start < names.length; start += namesAtOnce) {
-      const part = names.slice(start, start + namesAtOnce);
-      const texts = part.flatMap((name) => templates.map((template) => fillTemplate(template, name)));
-      const { device, precision } = options;
-      const features = await encodeTexts({
-        model,
-        device,
-        precision,
-        tokens: tokenize(texts),
-        contextLength,
-        batchSize,
-        name: (row) => `the class name "${texts[row]}"`,
-      });
-      yield averageTemplates(features, templates.length);
-      onProgress?.(start + part.length);
-    }
+  const namesAtOnce = Math.max(1, Math.floor(textsHeld / templates.length));
+  for (let start = 0; start < names.length; start += namesAtOnce) {
+    const part = names.slice(start, start + namesAtOnce);
+    const texts = part.flatMap((name) => templates.map((template) => fillTemplate(template, name)));
+    const name = (row: number): string => `the class text "${texts[row]}"`;
+    const report = (done: number): void => onProgress?.(start + Math.floor(done / templates.length), names.length);
+    const features = await encodeTexts({ ...options, tokens: tokenize(texts), name, onProgress: report });
+    yield averageTemplates(features, { names: part, templates: templates.length });
   }
-  return { weights: await collect(parts()), names, rowOf };
+}
+
+/** [names x templates, d] -> [names, d]. Frees what it is given. */
+function averageTemplates(
+  features: Tensor,
+  { names, templates }: { names: readonly string[]; templates: number },
+): Tensor {
+  try {
+    return noGrad(() =>
+      scope(() => {
+        const means = features.view([names.length, templates, features.size(1)]).meanDim({ dim: [1] });
+        return unitNorm(means, (row) => `the class name "${names[row]}"`);
+      }),
+    );
+  } finally {
+    features.free();
+  }
+}
+
+/**
+ * Where the class of each picture stands among all classes.
+ *
+ * `labels` [N] holds the class of every picture, -1 for one that has none; `rows` of the result says which pictures have one.
+ */
+export function rankClasses(options: {
+  /** [N, d], float32, unit norm. */
+  images: Tensor;
+  classifier: Classifier;
+  labels: Int32Array;
+  /** Scores held at a time. */
+  held?: number;
+}): { ranks: Ranks; rows: number[] } {
+  const { images, classifier, labels, ...rest } = options;
+  const rows = Array.from(labels.keys()).filter((i) => labels[i]! >= 0);
+  const targets = rows.map((i) => classifier.rowOf[labels[i]!]!);
+  const ranks = scope(() => {
+    const queries = rows.length === labels.length ? images : images.indexSelect(0, indexTensor(rows, images.device));
+    return rankTargets({ ...rest, queries, candidates: classifier.weights, targets });
+  });
+  return { ranks, rows };
 }

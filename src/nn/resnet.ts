@@ -1,5 +1,5 @@
 // The pieces of CLIP's modified ResNet: a bottleneck that pools before it strides, and attention in place of the last pooling.
-import { cat, randn, scaledDotProductAttention, type Tensor } from "../tensor/index.ts";
+import { cat, randn, type Tensor } from "../tensor/index.ts";
 import { Conv2d } from "./conv.ts";
 import { Linear } from "./linear.ts";
 import { Module, ModuleList } from "./module.ts";
@@ -77,20 +77,27 @@ export class AttentionPool2d extends Module {
     this.cProj = this.child("c_proj", new Linear(width, outWidth));
   }
 
+  /**
+   * For the one query q of a head, q . (W_k x + b_k) = (W_k^T q) . x + q . b_k, and sum_t a_t (W_v x_t + b_v) =
+   * W_v (sum_t a_t x_t) + b_v. So no token is projected to a key or a value: half the time for 2x2 places, less for more.
+   */
   forward(x: Tensor): Tensor {
     const places = x.flatten({ startDim: 2 }).transpose(1, 2);
     const mean = places.meanDim({ dim: [1], keepdim: true });
     const tokens = cat([mean, places], { dim: 1 }).add(this.positionalEmbedding);
-    const query = this.#split(this.qProj.forward(tokens.narrow(1, 0, 1)));
-    const key = this.#split(this.kProj.forward(tokens));
-    const value = this.#split(this.vProj.forward(tokens));
-    const attended = scaledDotProductAttention(query, key, value).transpose(1, 2);
-    return this.cProj.forward(attended.flatten({ startDim: 1 }));
+    const query = this.#perHead(this.qProj.forward(tokens.select(1, 0)));
+    const bias = this.#perHead(this.kProj.bias.unsqueeze(0)).transpose(1, 2);
+    const keys = query.matmul(this.#perHead(this.kProj.weight.t()).transpose(1, 2)).transpose(0, 1);
+    const scores = keys.matmul(tokens.transpose(1, 2)).add(query.matmul(bias).transpose(0, 1));
+    const weights = scores.mul(query.size(-1) ** -0.5).softmax(-1);
+    const mixed = weights.matmul(tokens).transpose(0, 1);
+    const values = mixed.matmul(this.#perHead(this.vProj.weight.t())).transpose(0, 1);
+    return this.cProj.forward(values.flatten({ startDim: 1 }).add(this.vProj.bias));
   }
 
-  /** [B, tokens, width] -> a view [B, heads, tokens, width / heads] */
-  #split(x: Tensor): Tensor {
-    const [batch, tokens, width] = x.shape as [number, number, number];
-    return x.view([batch, tokens, this.#heads, width / this.#heads]).transpose(1, 2);
+  /** [n, width] -> a view [heads, n, width / heads] */
+  #perHead(x: Tensor): Tensor {
+    const [n, width] = x.shape as [number, number];
+    return x.view([n, this.#heads, width / this.#heads]).transpose(0, 1);
   }
 }

@@ -1,11 +1,11 @@
-// What a step needs of an optimizer.
-import { gradOf, type NamedTensors, setGrad, type Tensor } from "../tensor/index.ts";
+// What a step needs of an optimizer, and how an optimizer goes over its parameters: in lists, for operators that take lists.
+import { gradOf, type NamedTensors, scope, setGrad, type Tensor } from "../tensor/index.ts";
 import type { GroupName, ParameterGroup } from "./groups.ts";
 
 export type LearningRates = Readonly<Record<GroupName, number>>;
 
 export interface Optimizer {
-  /** Updates every parameter that has a gradient. */
+  /** Updates every parameter that has a gradient. To be called where autograd does not record. */
   step(learningRates: LearningRates): void;
   /** Moments and step counts, for a checkpoint; `load` copies them back. */
   state(): NamedTensors;
@@ -31,13 +31,50 @@ export function dropGradients(groups: readonly ParameterGroup[]): void {
   for (const { parameters } of groups) for (const parameter of parameters.values()) setGrad(parameter, null);
 }
 
-/** Copies saved tensors into an optimizer's own; every one must be there and fit. */
-export function loadState(own: NamedTensors, saved: NamedTensors): void {
-  for (const [name, tensor] of own) {
-    const value = saved.get(name);
-    if (value === undefined) throw new Error(`the checkpoint holds no optimizer state ${name}`);
-    if (String(value.shape) !== String(tensor.shape))
-      throw new Error(`optimizer state ${name}: expected shape [${tensor.shape}], the checkpoint has [${value.shape}]`);
-    tensor.copy_(value);
+/** Parameters of one group that are updated together, as lists of one length. */
+export interface Update {
+  readonly names: readonly string[];
+  readonly parameters: readonly Tensor[];
+  readonly gradients: readonly Tensor[];
+  readonly group: GroupName;
+  readonly lr: number;
+  readonly weightDecay: number;
+}
+
+// 64 MB of float32: what an update makes on the way is as large as its parameters, and so stays small beside the model.
+const elementsTogether = 2 ** 24;
+
+/** Runs `update` on all parameters that have a gradient, some at a time, and frees what it made after each. */
+export function updateAll(
+  groups: readonly ParameterGroup[],
+  { learningRates, update }: { learningRates: LearningRates; update: (update: Update) => void },
+): void {
+  for (const group of groups) {
+    const { name, weightDecay, lrScale = 1 } = group;
+    scope(() => {
+      for (const members of portions(withGradients(group))) {
+        const names = members.map((member) => member.name);
+        const parameters = members.map(({ parameter }) => parameter);
+        const gradients = members.map(({ gradient }) => gradient);
+        const lr = learningRates[name] * lrScale;
+        scope(() => update({ names, parameters, gradients, group: name, lr, weightDecay }));
+      }
+    });
   }
+}
+
+/** Cuts a list where it would exceed `elementsTogether`; a parameter that is larger stands alone. */
+function portions(members: readonly WithGradient[]): WithGradient[][] {
+  const lists: WithGradient[][] = [];
+  let room = 0;
+  for (const member of members) {
+    const { numel } = member.parameter;
+    if (lists.length === 0 || numel > room) {
+      lists.push([]);
+      room = elementsTogether;
+    }
+    lists.at(-1)!.push(member);
+    room -= numel;
+  }
+  return lists;
 }

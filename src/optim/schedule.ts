@@ -21,7 +21,10 @@ export type LearningRateSchedule =
       readonly lrEnd: number;
     };
 
-/** The learning rate by step, as OpenCLIP's schedulers: a warm-up line lr * (step + 1) / warmup, then the schedule. */
+/**
+ * The learning rate by step, as OpenCLIP's schedulers: a warm-up line lr * (step + 1) / warmup, then the schedule. A warm-up that
+ * is longer than the run is cut off by the run's end, and behind the end the rate stays what it came down to.
+ */
 export function learningRate(schedule: LearningRateSchedule): (step: number) => number {
   const after = afterWarmup(schedule);
   const { lr, warmup } = schedule;
@@ -35,12 +38,19 @@ function afterWarmup(schedule: LearningRateSchedule): (step: number) => number {
       return () => lr;
     case "cosine": {
       const { lrMin, warmup, steps } = schedule;
-      return (step) => 0.5 * (1 + Math.cos((Math.PI * (step - warmup)) / (steps - warmup))) * (lr - lrMin) + lrMin;
+      return (step) => {
+        const done = step < steps ? (step - warmup) / (steps - warmup) : 1;
+        return 0.5 * (1 + Math.cos(Math.PI * done)) * (lr - lrMin) + lrMin;
+      };
     }
     case "const-cooldown": {
       const { steps, cooldownSteps, power, lrEnd } = schedule;
       const start = steps - cooldownSteps;
-      return (step) => (step < start ? lr : (1 - (step - start) / cooldownSteps) ** power * (lr - lrEnd) + lrEnd);
+      return (step) => {
+        if (step < start) return lr;
+        const left = step < steps ? (steps - step) / cooldownSteps : 0;
+        return left ** power * (lr - lrEnd) + lrEnd;
+      };
     }
   }
 }

@@ -9,6 +9,7 @@ export interface Status {
   readonly epoch: number;
   readonly samplesPerSecond: number;
   readonly loss: number;
+  readonly infoNce: number;
   readonly tau: number;
   readonly gamma?: number | undefined;
   readonly lr: number;
@@ -69,6 +70,7 @@ function placeCells(status: Status, { totalSteps, totalEpochs }: Progress): Cell
 function figureCells(status: Status): Cell[] {
   return [
     { label: "loss", value: formatLoss(status.loss), width: 7 },
+    { label: "InfoNCE", value: formatLoss(status.infoNce), width: 7 },
     { label: "tau", value: formatNumber(status.tau), width: 7 },
     ...(status.gamma === undefined ? [] : [{ label: "gamma", value: status.gamma.toFixed(3), width: 5 }]),
     { label: "lr", value: formatNumber(status.lr), width: 8 },

@@ -23,7 +23,10 @@ export interface TrainRecord {
   readonly epoch: number;
   /** Pairs seen so far, all ranks together. */
   readonly samples: number;
+  /** The method's own loss. */
   readonly loss: number;
+  /** InfoNCE of the same batches, which compares methods; ln(batch size) without any information. */
+  readonly infoNce: number;
   /** The temperature; the mean where every sample has its own. */
   readonly tau: number;
   /** Weight of the newest inner function in u; absent for losses that keep no u. */

@@ -140,10 +140,18 @@ const op_avgPool2d = operator("aten::avg_pool2d", "");
 const op_dropout = operator("aten::dropout", "");
 const op_scaledDotProductAttention = operator("aten::scaled_dot_product_attention", "");
 const op_foreachNorm = operator("aten::_foreach_norm", "Scalar");
+const op_foreachAdd_ = operator("aten::_foreach_add_", "List");
+const op_foreachAdd_Number = operator("aten::_foreach_add_", "Scalar");
+const op_foreachMul = operator("aten::_foreach_mul", "Scalar");
 const op_foreachMul_ = operator("aten::_foreach_mul_", "Tensor");
 const op_foreachMul_Number = operator("aten::_foreach_mul_", "Scalar");
+const op_foreachMulEach_ = operator("aten::_foreach_mul_", "List");
+const op_foreachLerp = operator("aten::_foreach_lerp", "Scalar");
+const op_foreachLerp_ = operator("aten::_foreach_lerp_", "Scalar");
+const op_foreachSign_ = operator("aten::_foreach_sign_", "");
 const op_foreachZero_ = operator("aten::_foreach_zero_", "");
 const op_fusedAdamw_ = operator("aten::_fused_adamw_", "");
+const op_fusedSgd_ = operator("aten::_fused_sgd_", "");
 
 const wrap = (handle: unknown): Tensor => new Tensor(handle as number);
 const wrapAll = (handles: unknown): Tensor[] => (handles as number[]).map(wrap);
@@ -1046,12 +1054,56 @@ export function foreachNorm(self: readonly Tensor[], options?: { ord?: Scalar | 
 }
 
 /**
+ * aten::_foreach_add_.List(Tensor(a!)[] self, Tensor[] other, *, Scalar alpha=1) -> ()
+ * aten::_foreach_add_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()
+ */
+export function foreachAdd_(self: readonly Tensor[], other: readonly Tensor[] | number, options?: { alpha?: Scalar | undefined }): void {
+  if (typeof other === "number") call(op_foreachAdd_Number, handles(self), other);
+  else call(op_foreachAdd_, handles(self), handles(other), options?.alpha);
+}
+
+/**
+ * aten::_foreach_mul.Scalar(Tensor[] self, Scalar scalar) -> Tensor[]
+ */
+export function foreachMul(self: readonly Tensor[], scalar: Scalar): Tensor[] {
+  return wrapAll(call(op_foreachMul, handles(self), scalar));
+}
+
+/**
  * aten::_foreach_mul_.Tensor(Tensor(a!)[] self, Tensor other) -> ()
  * aten::_foreach_mul_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()
  */
 export function foreachMul_(self: readonly Tensor[], other: Tensor | number): void {
   if (typeof other === "number") call(op_foreachMul_Number, handles(self), other);
   else call(op_foreachMul_, handles(self), other.handle);
+}
+
+/**
+ * aten::_foreach_mul_.List(Tensor(a!)[] self, Tensor[] other) -> ()
+ */
+export function foreachMulEach_(self: readonly Tensor[], other: readonly Tensor[]): void {
+  call(op_foreachMulEach_, handles(self), handles(other));
+}
+
+/**
+ * aten::_foreach_lerp.Scalar(Tensor[] self, Tensor[] tensors1, Scalar weight) -> Tensor[]
+ */
+export function foreachLerp(self: readonly Tensor[], tensors1: readonly Tensor[], weight: Scalar): Tensor[] {
+  return wrapAll(call(op_foreachLerp, handles(self), handles(tensors1), weight));
+}
+
+/**
+ * aten::_foreach_lerp_.Scalar(Tensor(a!)[] self, Tensor[] tensors1, Scalar weight) -> ()
+ */
+export function foreachLerp_(self: readonly Tensor[], tensors1: readonly Tensor[], weight: Scalar): void {
+  call(op_foreachLerp_, handles(self), handles(tensors1), weight);
+}
+
+/**
+ * aten::_foreach_sign_(Tensor(a!)[] self) -> ()
+ */
+export function foreachSign_(self: readonly Tensor[]): void {
+  call(op_foreachSign_, handles(self));
 }
 
 /**
@@ -1066,4 +1118,11 @@ export function foreachZero_(self: readonly Tensor[]): void {
  */
 export function fusedAdamw_(self: readonly Tensor[], options: { grads: readonly Tensor[]; expAvgs: readonly Tensor[]; expAvgSqs: readonly Tensor[]; maxExpAvgSqs: readonly Tensor[]; stateSteps: readonly Tensor[]; lr: number; beta1: number; beta2: number; weightDecay: number; eps: number; amsgrad: boolean; maximize: boolean; gradScale?: Tensor | undefined; foundInf?: Tensor | undefined }): void {
   call(op_fusedAdamw_, handles(self), handles(options.grads), handles(options.expAvgs), handles(options.expAvgSqs), handles(options.maxExpAvgSqs), handles(options.stateSteps), options.lr, options.beta1, options.beta2, options.weightDecay, options.eps, options.amsgrad, options.maximize, options.gradScale?.handle, options.foundInf?.handle);
+}
+
+/**
+ * aten::_fused_sgd_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] momentum_buffer_list, *, float weight_decay, float momentum, float lr, float dampening, bool nesterov, bool maximize, bool is_first_step, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()
+ */
+export function fusedSgd_(self: readonly Tensor[], grads: readonly Tensor[], momentumBufferList: readonly Tensor[], options: { weightDecay: number; momentum: number; lr: number; dampening: number; nesterov: boolean; maximize: boolean; isFirstStep: boolean; gradScale?: Tensor | undefined; foundInf?: Tensor | undefined }): void {
+  call(op_fusedSgd_, handles(self), handles(grads), handles(momentumBufferList), options.weightDecay, options.momentum, options.lr, options.dampening, options.nesterov, options.maximize, options.isFirstStep, options.gradScale?.handle, options.foundInf?.handle);
 }

@@ -119,17 +119,18 @@ function countMembers(json: string): number {
 const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function parseEntry(name: string, value: unknown, path: string): Entry {
+  const tensor = `${path}: tensor ${JSON.stringify(name)}`; // quoted: a name may hold a line break
   const { dtype: typeName, shape, data_offsets: offsets } = isObject(value) ? value : {};
-  const dtype = typeof typeName === "string" ? typeOfName.get(typeName) : undefined;
+  if (typeof typeName !== "string") throw new Error(`${tensor} has no valid dtype`);
+  const dtype = typeOfName.get(typeName);
   if (dtype === undefined)
-    throw new Error(`${path}: tensor ${name} has the element type ${JSON.stringify(typeName)}, which is not supported`);
-  if (!Array.isArray(shape) || !shape.every(isSize)) throw new Error(`${path}: tensor ${name} has no valid shape`);
+    throw new Error(`${tensor} has the element type ${JSON.stringify(typeName)}, which is not supported`);
+  if (!Array.isArray(shape) || !shape.every(isSize)) throw new Error(`${tensor} has no valid shape`);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize) || offsets[0]! > offsets[1]!)
-    throw new Error(`${path}: tensor ${name} has no valid data_offsets`);
+    throw new Error(`${tensor} has no valid data_offsets`);
   const [begin, end] = offsets as [number, number];
   const bytes = shape.reduce((product, size) => product * size, dtypes[dtype].bytes);
-  if (bytes !== end - begin)
-    throw new Error(`${path}: tensor ${name} needs ${bytes} bytes, its data_offsets give ${end - begin}`);
+  if (bytes !== end - begin) throw new Error(`${tensor} needs ${bytes} bytes, its data_offsets give ${end - begin}`);
   return { name, dtype, shape, begin, end };
 }
 
@@ -137,7 +138,8 @@ function parseEntry(name: string, value: unknown, path: string): Entry {
 function checkLayout(entries: readonly Entry[], dataBytes: number, path: string): void {
   let position = 0;
   for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (begin !== position) throw new Error(`${path}: tensor ${name} begins at ${begin}, expected ${position}`);
+    if (begin !== position)
+      throw new Error(`${path}: tensor ${JSON.stringify(name)} begins at ${begin}, expected ${position}`);
     position = end;
   }
   if (position !== dataBytes)

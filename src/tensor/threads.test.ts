@@ -5,10 +5,11 @@ import { backward, gradOf, ones, randn, scope, tensorMemory } from "./index.ts";
 
 const script = new URL("../../test/children/tensor-thread.ts", import.meta.url);
 
-function start(task: string, foreign = 0): Worker {
+/** `argument` is a handle, or a number to tell workers apart. */
+function start(task: string, argument = 0): Worker {
   // A thread's loader does not know TypeScript until tsx tells it.
   const code = `import("tsx/esm/api").then(({ register }) => { register(); return import("${script}"); });`;
-  return new Worker(code, { eval: true, workerData: { task, foreign } });
+  return new Worker(code, { eval: true, workerData: { task, argument } });
 }
 
 test("two workers and the main thread run operators and backward at once", async () => {
@@ -30,6 +31,11 @@ test("two workers and the main thread run operators and backward at once", async
   // What lives on is w, and the gradient that the body returned is freed by its scope.
   for (const [reply] of await replies) expect(reply).toEqual({ gradient: 256 * 16 * 200, live: 1 });
   expect(await ends).toEqual([[0], [0]]);
+});
+
+test("threads that make and free tensors at once do not share memory", async () => {
+  const replies = await Promise.all([1, 2, 3].map((id) => once(start("churn", id), "message")));
+  expect(replies).toEqual([[0], [0], [0]]);
 });
 
 test("a tensor of another thread is refused", async () => {

@@ -135,14 +135,6 @@ for (let i = 0; i < calls; i++) {
     .filter((argument) => !(argument.hasDefault || argument.optional) || random() < 0.8)
     .map((argument) => (sane || random() < 0.7 ? rightFor(argument.type) : pick(wrong)()));
   if (random() < 0.02) args.push(...listOf(() => pick(wrong)()));
-  if (process.env["FUZZ_LOG"] !== undefined)
-    console.error(
-      i,
-      operation.name,
-      args.map((arg) =>
-        typeof arg === "number" && native.isAlive(arg) ? `T${native.dtype(arg)}[${native.shape(arg)}]` : arg,
-      ),
-    );
   try {
     keep(native.call(operation.number, ...args));
   } catch (error) {

@@ -37,22 +37,27 @@ export function randomAffine(pixels: Pixels, affine: RandomAffine, random: Rando
   return { width, height, data };
 }
 
-/** Writes the colour at (x, y) of the picture inside the frame; beyond the frame, that of the frame. */
+/**
+ * Writes the colour at (x, y) of the picture inside the frame; beyond the frame, that of the frame.
+ * Places are rounded to 1/256 pixel, so that all weights are integers.
+ */
 function interpolate(framed: Pixels, x: number, y: number, data: Uint8Array, to: number): void {
   const { width, height, data: source } = framed;
-  // Half a level more at the end, because writing into bytes truncates.
-  const column = Math.min(Math.max(x + 1, 0), width - 1.001);
-  const row = Math.min(Math.max(y + 1, 0), height - 1.001);
-  const left = Math.floor(column);
-  const top = Math.floor(row);
-  const across = column - left;
-  const down = row - top;
-  const below = 3 * width;
-  let i = (top * width + left) * 3;
-  for (let channel = 0; channel < 3; channel++, i++) {
-    const upper = source[i]! + (source[i + 3]! - source[i]!) * across;
-    const lower = source[i + below]! + (source[i + below + 3]! - source[i + below]!) * across;
-    data[to + channel] = upper + (lower - upper) * down + 0.5;
+  const column = Math.min(Math.max((x + 1) * 256 + 0.5, 0), (width - 1) * 256 - 1) | 0;
+  const row = Math.min(Math.max((y + 1) * 256 + 0.5, 0), (height - 1) * 256 - 1) | 0;
+  const right = column & 255;
+  const down = row & 255;
+  const ofTopLeft = (256 - right) * (256 - down);
+  const ofTopRight = right * (256 - down);
+  const ofDownLeft = (256 - right) * down;
+  const ofDownRight = right * down;
+  const top = ((row >> 8) * width + (column >> 8)) * 3;
+  const below = top + 3 * width;
+  for (let channel = 0; channel < 3; channel++) {
+    const upper = source[top + channel]! * ofTopLeft + source[top + channel + 3]! * ofTopRight;
+    const lower = source[below + channel]! * ofDownLeft + source[below + channel + 3]! * ofDownRight;
+    // The weights add up to 2^16; half of that more, so that cutting rounds.
+    data[to + channel] = (upper + lower + 0x8000) >> 16;
   }
 }
 

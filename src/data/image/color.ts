@@ -101,24 +101,10 @@ function turnHue(pixels: Uint8Array, i: number, steps: number): void {
   const low = Math.round(max * (1 - saturation));
   const falling = Math.round(max * (1 - saturation * part));
   const rising = Math.round(max * (1 - saturation * (1 - part)));
-  switch (Math.floor(turned) % 6) {
-    case 0:
-      return setColor(pixels, i, max, rising, low);
-    case 1:
-      return setColor(pixels, i, falling, max, low);
-    case 2:
-      return setColor(pixels, i, low, max, rising);
-    case 3:
-      return setColor(pixels, i, low, falling, max);
-    case 4:
-      return setColor(pixels, i, rising, low, max);
-    default:
-      return setColor(pixels, i, max, low, falling);
+  // Around the circle red is highest in sextants 5 and 0, green and blue do the same two and four sextants later.
+  const sextant = Math.floor(turned) % 6;
+  for (let channel = 0; channel < 3; channel++) {
+    const own = (sextant + 6 - 2 * channel) % 6;
+    pixels[i + channel] = own === 0 || own === 5 ? max : own === 1 ? falling : own === 4 ? rising : low;
   }
-}
-
-function setColor(pixels: Uint8Array, i: number, red: number, green: number, blue: number): void {
-  pixels[i] = red;
-  pixels[i + 1] = green;
-  pixels[i + 2] = blue;
 }

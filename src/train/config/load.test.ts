@@ -39,7 +39,16 @@ test("the defaults are OpenCLIP's and FastCLIP-v3's, and frozen", () => {
     gamma: { kind: "cosine", gammaMin: "auto", decayEpochs: "auto" },
     temperature: { init: 0.07, lr: 2e-4, decayAt: 0.03 },
   });
-  expect(config.optim).toMatchObject({ kind: "adamw", lr: 5e-4, beta1: 0.9, beta2: 0.98, eps: 1e-6, weightDecay: 0.2 });
+  expect(config.optim).toEqual({
+    kind: "adamw",
+    lr: 5e-4,
+    schedule: { kind: "cosine", lrMin: 0 },
+    warmup: 10_000,
+    weightDecay: 0.2,
+    beta1: 0.9,
+    beta2: 0.98,
+    eps: 1e-6,
+  });
   expect(config.data.train).toEqual(["a.tar"]);
   expect(() => Object.assign(config.loss.temperature, { init: 1 })).toThrow(TypeError);
   expect(() => Object.assign(config.data.aug.scale, [1])).toThrow(TypeError);
@@ -92,11 +101,30 @@ test("a flag for another kind keeps what both kinds have and leaves what only th
   expect(openclip.loss).toEqual({ kind: "openclip", temperature: { init: 0.05, lr: "auto" } });
 });
 
+test("each optimizer has settings of its own beside what all have", () => {
+  const file = yaml("optim: { kind: lamb, eps: 1e-8, lr: 2e-3, schedule: { lrMin: 1e-5 } }");
+  const common = { lr: 2e-3, warmup: 10_000, weightDecay: 0.2 };
+  const { optim } = loadConfig({ file, flags: { ...data, opt: "lion", "lr-scheduler": "const" } });
+  expect(optim).toEqual({ kind: "lion", ...common, schedule: { kind: "const" }, beta1: 0.9, beta2: 0.99 });
+  const cooldown = { "lr-scheduler": "const-cooldown", "epochs-cooldown": "2", "layer-decay": "0.7" };
+  const sgd = loadConfig({ file, flags: { ...data, ...cooldown, opt: "sgd", nesterov: true } });
+  expect(sgd.optim).toEqual({
+    kind: "sgd",
+    ...common,
+    schedule: { kind: "const-cooldown", epochsCooldown: 2, cooldownPower: 1, cooldownEnd: 0 },
+    layerDecay: 0.7,
+    momentum: 0.9,
+    nesterov: true,
+  });
+});
+
 test.each<[FlagValues, string]>([
   [{ rho: "-1" }, "--rho: expected a number of at least 0, got -1"],
   [{ rho: "0x10" }, '--rho: expected a number of at least 0, got "0x10"'],
   [{ rho: "NaN" }, '--rho: expected a number of at least 0, got "NaN"'],
   [{ lr: "1e999" }, "--lr: expected a number above 0, got Infinity"],
+  [{ "layer-decay": "1.1" }, "--layer-decay: expected a number above 0 and of at most 1, got 1.1"],
+  [{ opt: "sgd", momentum: "1" }, "--momentum: expected a number of at least 0 and below 1, got 1"],
   [{ "batch-size": "1" }, "--batch-size: expected a whole number of at least 2, got 1"],
   [{ "batch-size": "2.5" }, "--batch-size: expected a whole number of at least 2, got 2.5"],
   [{ warmup: "-1" }, "--warmup: expected a whole number of at least 0, got -1"],
@@ -120,12 +148,34 @@ test.each<[FlagValues, string]>([
     { loss: "openclip", "gamma-min": "0.5" },
     "--gamma-min: belongs to loss fastclip-v0, fastclip-v1, fastclip-v3, but the loss chosen is openclip",
   ],
+  [{ momentum: "0.9" }, "--momentum: belongs to optim sgd, but the optim chosen is adamw"],
+  [{ opt: "lion", eps: "1" }, "--eps: belongs to optim adamw, lamb, but the optim chosen is lion"],
+  [
+    { "lr-scheduler": "const", "lr-min": "0" },
+    "--lr-min: belongs to optim.schedule cosine, but the optim.schedule chosen is const",
+  ],
+  [
+    { "lr-scheduler": "const-cooldown" },
+    "optim.schedule.epochsCooldown (--epochs-cooldown): is missing; expected a whole number of at least 0",
+  ],
   // Settings that contradict each other.
   [
     { "gamma-decay-epochs": "9", epochs: "8" },
     "--gamma-decay-epochs: gamma would end its decay after 9 epochs, but the run has 8",
   ],
   [{ "lr-min": "1" }, "--lr-min: the lowest learning rate 1 is above the highest, 0.0005"],
+  [
+    { "lr-scheduler": "const-cooldown", "epochs-cooldown": "1", "lr-cooldown-end": "1" },
+    "--lr-cooldown-end: the lowest learning rate 1 is above the highest, 0.0005",
+  ],
+  [
+    { "lr-scheduler": "const-cooldown", "epochs-cooldown": "9", epochs: "8" },
+    "--epochs-cooldown: the learning rate would go down for 9 epochs, but the run has 8",
+  ],
+  [
+    { opt: "sgd", nesterov: true, momentum: "0" },
+    "--nesterov: Nesterov's step looks ahead along the momentum, but the momentum is 0",
+  ],
   [{ "aug-ratio": "2 1" }, "--aug-ratio: expected the smaller number first, got 2 1"],
   [
     { "zeroshot-classes": "c.json" },
@@ -159,8 +209,9 @@ test("every problem is told at once, with its line, an unknown key with the near
   expect([...problems({ file, flags: { workers: "none" } })].sort()).toEqual([
     '--workers: expected a whole number from 1 to 1024, got "none"',
     'config.yaml:11:3 optim: unknown key "rho"; did you mean loss.rho?',
-    'config.yaml:12:3 optim: unknown key "constructor"; known here: kind, lr, lrMin, schedule, warmup, beta1, beta2, eps, weightDecay, gradClipNorm',
-    'config.yaml:13:3 optim: unknown key "__proto__"; known here: kind, lr, lrMin, schedule, warmup, beta1, beta2, eps, weightDecay, gradClipNorm',
+    'config.yaml:12:3 optim: unknown key "constructor"; known here: kind, lr, schedule, warmup, weightDecay, layerDecay, gradClipNorm, beta1, beta2, eps',
+    'config.yaml:13:3 optim: unknown key "__proto__"; known here: kind, lr, schedule, warmup, weightDecay, layerDecay, gradClipNorm, beta1, beta2, eps',
+    'config.yaml:14:3 optim: unknown key "lrMin"; did you mean optim.schedule.lrMin?',
     "config.yaml:1:23 data.val: expected a pattern or a list of patterns, got nothing",
     "config.yaml:3:3 run.batchSize: expected a whole number of at least 2, got 1",
     'config.yaml:4:3 run: unknown key "epoch"; did you mean "epochs"?',

@@ -15,6 +15,7 @@ test.each<FlagValues>([
   { "train-data": awkward, "val-data": "0", "zeroshot-templates": ["a {}: x", "{}"] },
   { "train-data": "x", loss: "openclip", opt: "adamw", "grad-clip-norm": "1" },
   { "train-data": "x", loss: "fastclip-v1", "gamma-schedule": "constant", gamma: "0.3", name: "007" },
+  { "train-data": "x", opt: "sgd", "layer-decay": "0.75", "lr-scheduler": "const-cooldown", "epochs-cooldown": "3" },
   { "train-data": "x", loss: "fastclip-v0", "gamma-min": "0.2", retrieval: false, "image-mean": ["0", "0.1", "1e-3"] },
 ])("a saved configuration loads as the same: %j", (flags) => {
   const config = loadConfig({ flags });

@@ -39,14 +39,45 @@ function gammaRules({ loss, run }: SoundSections): Contradiction[] {
 }
 
 function learningRateRules({ optim }: SoundSections): Contradiction[] {
-  if (!optim || optim.lrMin <= optim.lr) return [];
+  if (!optim || optim.schedule.kind === "const") return [];
+  const { lr, schedule } = optim;
+  const [key, lowest] = schedule.kind === "cosine" ? ["lrMin", schedule.lrMin] : ["cooldownEnd", schedule.cooldownEnd];
+  if (lowest <= lr) return [];
   return [
     {
       paths: [
-        ["optim", "lrMin"],
+        ["optim", "schedule", key],
         ["optim", "lr"],
       ],
-      text: `the lowest learning rate ${optim.lrMin} is above the highest, ${optim.lr}`,
+      text: `the lowest learning rate ${lowest} is above the highest, ${lr}`,
+    },
+  ];
+}
+
+function cooldownRules({ optim, run }: SoundSections): Contradiction[] {
+  if (!optim || !run || optim.schedule.kind !== "const-cooldown") return [];
+  const { epochsCooldown } = optim.schedule;
+  if (epochsCooldown <= run.epochs) return [];
+  return [
+    {
+      paths: [
+        ["optim", "schedule", "epochsCooldown"],
+        ["run", "epochs"],
+      ],
+      text: `the learning rate would go down for ${epochsCooldown} epochs, but the run has ${run.epochs}`,
+    },
+  ];
+}
+
+function momentumRules({ optim }: SoundSections): Contradiction[] {
+  if (optim?.kind !== "sgd" || !optim.nesterov || optim.momentum > 0) return [];
+  return [
+    {
+      paths: [
+        ["optim", "nesterov"],
+        ["optim", "momentum"],
+      ],
+      text: "Nesterov's step looks ahead along the momentum, but the momentum is 0",
     },
   ];
 }
@@ -61,7 +92,9 @@ function evaluationRules({ data, eval: evaluation }: SoundSections): Contradicti
   ];
 }
 
+const rules = [intervalRules, gammaRules, learningRateRules, cooldownRules, momentumRules, evaluationRules];
+
 /** Every contradiction among the sections given. */
 export function contradictions(sections: SoundSections): Contradiction[] {
-  return [intervalRules, gammaRules, learningRateRules, evaluationRules].flatMap((rule) => rule(sections));
+  return rules.flatMap((rule) => rule(sections));
 }

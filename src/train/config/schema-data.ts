@@ -149,11 +149,6 @@ export const dataSchema: z.ZodType<DataConfig> = described(
       unit: "share of the samples",
       description: "Damaged samples are skipped and counted; above this rate the run stops",
     }),
-    cacheMegabytes: described(z.number().min(0).default(0), {
-      flag: "cache-mb",
-      unit: "MB",
-      description: "Memory for decoded pictures, which later epochs need not decode again; 0 keeps none",
-    }),
     aug: augSchema,
   }),
   { title: "Data", description: "The pictures and captions" },
@@ -180,6 +175,11 @@ export const evalSchema: z.ZodType<EvalConfig> = described(
           .prefault({}),
         { description: "Zero-shot classification of the evaluation pictures" },
       ),
+      split: described(text.default("validation"), {
+        flag: "val-name",
+        value: "name",
+        description: "What the evaluation data is called in the results",
+      }),
       retrieval: described(z.boolean().default(true), {
         flag: "retrieval",
         description: "Find each evaluation picture by its caption, and each caption by its picture",

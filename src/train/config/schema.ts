@@ -3,10 +3,10 @@ import { z } from "zod";
 import { described } from "./meta.ts";
 import { dataSchema, evalSchema, modelSchema } from "./schema-data.ts";
 import { lossSchema } from "./schema-loss.ts";
-import type { Config, OptimConfig, RunConfig } from "./types.ts";
+import { optimSchema } from "./schema-optim.ts";
+import type { Config, RunConfig } from "./types.ts";
 
 const text = z.string().min(1);
-const positive = z.number().positive();
 
 const runSchema: z.ZodType<RunConfig> = described(
   z
@@ -70,52 +70,6 @@ const runSchema: z.ZodType<RunConfig> = described(
     })
     .prefault({}),
   { title: "Run", description: "How long, how often, and where it is written" },
-);
-
-const optimSchema: z.ZodType<OptimConfig> = described(
-  z
-    .discriminatedUnion("kind", [
-      z.strictObject({
-        kind: z.literal("adamw"),
-        lr: described(positive.default(5e-4), { flag: "lr", description: "Highest learning rate" }),
-        lrMin: described(z.number().min(0).default(0), {
-          flag: "lr-min",
-          description: "Learning rate that the schedule ends at",
-        }),
-        schedule: described(z.enum(["cosine"]).default("cosine"), {
-          flag: "lr-scheduler",
-          value: "kind",
-          description: "Course of the learning rate after the warm-up",
-        }),
-        warmup: described(z.int().min(0).default(10_000), {
-          flag: "warmup",
-          unit: "steps",
-          description: "Steps in which the learning rate grows to its highest",
-        }),
-        beta1: described(z.number().min(0).lt(1).default(0.9), {
-          flag: "beta1",
-          description: "Memory of the mean of the gradients",
-        }),
-        beta2: described(z.number().min(0).lt(1).default(0.98), {
-          flag: "beta2",
-          description: "Memory of the mean of their squares",
-        }),
-        eps: described(positive.default(1e-6), {
-          flag: "eps",
-          description: "Added to the root of the squares before it divides",
-        }),
-        weightDecay: described(z.number().min(0).default(0.2), {
-          flag: "wd",
-          description: "Weight decay of the weights; gains, biases and the temperature have none",
-        }),
-        gradClipNorm: described(positive.exactOptional(), {
-          flag: "grad-clip-norm",
-          description: "Largest norm of the whole gradient; without it nothing is clipped",
-        }),
-      }),
-    ])
-    .prefault({ kind: "adamw" }),
-  { title: "Optimizer", flag: "opt", value: "kind", description: "How the gradients change the weights" },
 );
 
 /** The sections one by one, in the order of the file. */

@@ -22,7 +22,6 @@ export interface DataConfig {
   readonly captionKey?: string;
   readonly workers: number;
   readonly maxBadRate: number;
-  readonly cacheMegabytes: number;
   readonly aug: AugConfig;
 }
 
@@ -102,20 +101,36 @@ export type LossConfig =
       readonly temperature: LearnedTemperature & { readonly decayAt: number };
     };
 
-export interface OptimConfig {
-  readonly kind: "adamw";
+/** The course of the learning rate after the warm-up, with OpenCLIP's names. */
+type ScheduleConfig =
+  | { readonly kind: "cosine"; readonly lrMin: number }
+  | { readonly kind: "const" }
+  | {
+      readonly kind: "const-cooldown";
+      readonly epochsCooldown: number;
+      readonly cooldownPower: number;
+      readonly cooldownEnd: number;
+    };
+
+/** What every optimizer is told. */
+interface CommonOptimConfig {
   readonly lr: number;
-  readonly lrMin: number;
-  readonly schedule: "cosine";
+  readonly schedule: ScheduleConfig;
   readonly warmup: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
   readonly weightDecay: number;
+  readonly layerDecay?: number;
   readonly gradClipNorm?: number;
 }
 
+export type OptimConfig = CommonOptimConfig &
+  (
+    | { readonly kind: "adamw" | "lamb"; readonly beta1: number; readonly beta2: number; readonly eps: number }
+    | { readonly kind: "lion"; readonly beta1: number; readonly beta2: number }
+    | { readonly kind: "sgd"; readonly momentum: number; readonly nesterov: boolean }
+  );
+
 export interface EvalConfig {
   readonly zeroShot: { readonly classes?: string; readonly templates?: readonly string[] };
+  readonly split: string;
   readonly retrieval: boolean;
 }

@@ -1,7 +1,10 @@
 // Replays golden cases of optimizers: one update a step over three groups of parameters.
 import { AdamW } from "../../optim/adamw.ts";
 import type { GroupName, ParameterGroup } from "../../optim/groups.ts";
+import { Lamb } from "../../optim/lamb.ts";
+import { Lion } from "../../optim/lion.ts";
 import type { Optimizer } from "../../optim/optimizer.ts";
+import { Sgd } from "../../optim/sgd.ts";
 import { type NamedTensors, noGrad, setGrad } from "../../tensor/index.ts";
 import { tensorOf } from "./case.ts";
 import type { Comparison } from "./compare.ts";
@@ -11,6 +14,7 @@ export interface OptimSettings {
   readonly beta1: number;
   readonly beta2: number;
   readonly eps: number;
+  readonly momentum: number;
   readonly lr: number;
   readonly lrTau: number;
   readonly steps: number;
@@ -20,8 +24,22 @@ export interface OptimSettings {
 
 const groupNames: readonly GroupName[] = ["gainsAndBiases", "weights", "logitScale"];
 
+const optimizers: Readonly<
+  Record<OptimSettings["optimizer"], (groups: readonly ParameterGroup[], settings: OptimSettings) => Optimizer>
+> = {
+  adamw: (groups, settings) => new AdamW(groups, settings),
+  lamb: (groups, settings) => new Lamb(groups, settings),
+  lion: (groups, settings) => new Lion(groups, settings),
+  // The case holds PyTorch's SGD, where every group has the momentum.
+  sgdm: (groups, { momentum }) =>
+    new Sgd(groups, {
+      momentum: { gainsAndBiases: momentum, weights: momentum, logitScale: momentum },
+      nesterov: false,
+    }),
+};
+
 export function unsupportedOptim({ optimizer }: { readonly optimizer: string }): string | undefined {
-  return optimizer === "adamw" ? undefined : `optimizer ${optimizer}`;
+  return Object.hasOwn(optimizers, optimizer) ? undefined : `optimizer ${optimizer}`;
 }
 
 export function replayOptim(settings: OptimSettings, tensors: NamedTensors): Comparison[] {
@@ -29,7 +47,7 @@ export function replayOptim(settings: OptimSettings, tensors: NamedTensors): Com
     const parameters = params.map((n) => [`p${n}`, tensorOf(tensors, `init.p${n}`).clone().requireGrad()] as const);
     return { name: groupNames[i]!, parameters: new Map(parameters), weightDecay };
   });
-  const optimizer = new AdamW(groups, settings);
+  const optimizer = optimizers[settings.optimizer](groups, settings);
   return Array.from({ length: settings.steps }, (_, step) =>
     replayStep({ settings, tensors, groups, optimizer, step }),
   ).flat();

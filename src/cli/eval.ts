@@ -1,0 +1,25 @@
+// `fastclip eval CHECKPOINT`.
+import { writeFileSync } from "node:fs";
+import { Command } from "commander";
+import { evaluateCheckpoint } from "../train/evaluate-checkpoint.ts";
+import { formatResults } from "../telemetry/table.ts";
+import { addConfigOptions, givenFlags } from "./options.ts";
+
+const examples = `
+Examples:
+  fastclip eval runs/first                                            its newest checkpoint, on the data it was evaluated on
+  fastclip eval runs/first --val-data 'test-{00..03}.tar' --zeroshot-classes names.txt`;
+
+export function command(): Command {
+  const evaluation = new Command("eval")
+    .description("Measure zero-shot classification and retrieval of a trained model.")
+    .argument("<run>", "folder of a run, or of one of its checkpoints")
+    .option("--json <file>", "write the figures there as well");
+  return addConfigOptions(evaluation, ["data", "eval"])
+    .addHelpText("after", examples)
+    .action(async (path: string, { json }: { json?: string }) => {
+      const { results, seconds } = await evaluateCheckpoint(path, givenFlags(evaluation));
+      console.log(formatResults(results));
+      if (json !== undefined) writeFileSync(json, `${JSON.stringify({ results, seconds }, null, 2)}\n`);
+    });
+}

@@ -1,0 +1,66 @@
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { readSafetensors, type Tensor, writeSafetensors, zeros } from "../tensor/index.ts";
+import { CLIP } from "./clip.ts";
+import { parseModelConfig } from "./config.ts";
+import { modelConfig } from "./presets.ts";
+import { loadWeights, saveModel, weightsFile } from "./weights.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "fastclip-weights-"));
+const config = parseModelConfig(
+  {
+    embed_dim: 8,
+    vision_cfg: { image_size: 32, layers: [1, 1, 1, 1], width: 2, head_width: 32 },
+    text_cfg: { context_length: 8, vocab_size: 50, width: 16, heads: 2, layers: 1 },
+  },
+  "tiny",
+);
+const values = (model: CLIP) => [...model.stateDict().values()].map((tensor) => tensor.toArray());
+
+/** Writes a changed state dict and gives the file's path. */
+function write(model: CLIP, change: (state: Map<string, Tensor>) => Map<string, Tensor>): string {
+  const path = join(folder, "changed.safetensors");
+  writeSafetensors(path, change(model.stateDict()));
+  return path;
+}
+
+test("a saved folder loads again: configuration, weights and statistics", () => {
+  const model = new CLIP(config);
+  model.buffers().get("visual.bn1.num_batches_tracked")!.fill_(5);
+  saveModel(folder, model);
+  expect(modelConfig(folder)).toEqual(config);
+  const { preprocess_cfg } = JSON.parse(readFileSync(join(folder, "open_clip_config.json"), "utf8"));
+  expect(preprocess_cfg.mean).toEqual([0.48145466, 0.4578275, 0.40821073]);
+  const names = [...readSafetensors(join(folder, weightsFile)).tensors.keys()];
+  expect(names.sort()).toEqual([...model.stateDict().keys()].sort());
+  const other = new CLIP(config);
+  expect(values(other)).not.toEqual(values(model));
+  loadWeights(other, folder);
+  expect(values(other)).toEqual(values(model));
+});
+
+test("what other writers do differently is accepted", () => {
+  const model = new CLIP(config);
+  const path = write(model, (state) => {
+    state.set("logit_scale", model.logitScale.view([1]));
+    state.set("attn_mask", zeros([8, 8]));
+    for (const name of state.keys()) if (name.endsWith("num_batches_tracked")) state.delete(name);
+    return new Map([...state].map(([name, tensor]) => [`module.${name}`, tensor.detach().to("float64")]));
+  });
+  const other = new CLIP(config);
+  loadWeights(other, path);
+  expect(values(other)).toEqual(values(model));
+});
+
+test("a file of another model is refused with its name", () => {
+  const model = new CLIP(config);
+  const path = write(model, (state) => {
+    state.delete("text_projection");
+    return state.set("visual.proj", zeros([2, 2]));
+  });
+  const refused = () => loadWeights(new CLIP(config), path);
+  expect(refused).toThrow(/changed\.safetensors: the state does not fit the model: the state lacks text_projection/);
+  expect(refused).toThrow("the model has no visual.proj");
+});

@@ -1,0 +1,38 @@
+// The configured data: the data set, how its pictures are prepared, and the loader.
+import { type Dataset, openDataset } from "../data/dataset.ts";
+import type { Fault } from "../data/faults.ts";
+import type { ImageSettings } from "../data/image/transform.ts";
+import { createLoader, type Loader } from "../data/loader.ts";
+import type { ModelConfig } from "../models/index.ts";
+import type { Config } from "./config/types.ts";
+
+export interface DataContext {
+  readonly config: Config;
+  readonly onFault: (fault: Fault) => void;
+}
+
+/** Opens the shards of training or of evaluation. */
+export function openConfigured(shards: readonly string[], { config, onFault }: DataContext): Promise<Dataset> {
+  const { captionKey, maxBadRate } = config.data;
+  return openDataset({ shards, maxBadRate, onFault, ...(captionKey === undefined ? {} : { captionKey }) });
+}
+
+/** The loader of a training run: shuffled, and only full batches. */
+export function openTrainLoader(dataset: Dataset, { config, onFault, model }: DataContext & { model: ModelConfig }): Loader {
+  const { batchSize, seed } = config.run;
+  if (dataset.size < batchSize)
+    throw new Error(`the training data has ${dataset.size} pairs, fewer than one batch of ${batchSize} (--batch-size)`);
+  const image: ImageSettings = { mode: "train", size: model.vision_cfg.image_size, ...config.data.aug };
+  return createLoader({
+    dataset,
+    batchSize,
+    seed,
+    image,
+    workers: config.data.workers,
+    contextLength: model.text_cfg.context_length,
+    shuffle: true,
+    dropLast: true,
+    maxBadRate: config.data.maxBadRate,
+    onFault,
+  });
+}

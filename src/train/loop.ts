@@ -1,0 +1,57 @@
+// The training loop: epochs of steps, with what is logged, saved and evaluated between them.
+import type { Batch, Loader } from "../data/loader.ts";
+import type { Display } from "../telemetry/live.ts";
+import type { MetricsWriter, TrainRecord } from "../telemetry/metrics.ts";
+import { scope } from "../tensor/index.ts";
+import { inputsOf } from "./encode.ts";
+import { Meter } from "./meter.ts";
+import { type Trainer, trainStep } from "./step.ts";
+
+export interface LoopOptions {
+  readonly trainer: Trainer;
+  readonly loader: Loader;
+  readonly epochs: number;
+  /** Where the run goes on: finished steps of the whole run are epoch * stepsPerEpoch + stepOfEpoch. */
+  readonly start: { readonly epoch: number; readonly stepOfEpoch: number };
+  readonly logEvery: number;
+  readonly metrics: MetricsWriter;
+  readonly display: Display;
+  /** Called when an epoch is finished; counts from 0. */
+  readonly afterEpoch: (epoch: number) => Promise<void>;
+}
+
+/** Trains to the end. */
+export async function trainLoop(options: LoopOptions): Promise<void> {
+  const { loader, epochs, start, afterEpoch } = options;
+  const meter = new Meter();
+  for (let epoch = start.epoch; epoch < epochs; epoch++) {
+    const startStep = epoch === start.epoch ? start.stepOfEpoch : 0;
+    for await (const batch of loader.epoch(epoch, { startStep })) runStep(batch, { ...options, meter });
+    await meter.without(() => afterEpoch(epoch));
+  }
+}
+
+function runStep(batch: Batch, options: LoopOptions & { meter: Meter }): void {
+  const { trainer, loader, meter } = options;
+  const step = batch.epoch * loader.stepsPerEpoch + batch.step;
+  const imageSize = trainer.model.config.vision_cfg.image_size;
+  const result = scope(() => trainStep(trainer, inputsOf(batch, imageSize), { epoch: batch.epoch, step }));
+  meter.add({ result, samples: batch.size, waitMs: batch.waitMs });
+  const { size, epoch } = batch;
+  batch.release();
+  report(options, { step: step + 1, epoch, samples: (step + 1) * size });
+}
+
+/** The display is told of every step; the metrics file of every `logEvery`th and of the last one. */
+function report(
+  { meter, metrics, display, logEvery, loader, epochs }: LoopOptions & { meter: Meter },
+  at: Pick<TrainRecord, "step" | "epoch" | "samples">,
+): void {
+  const isDue = at.step % logEvery === 0 || at.step === epochs * loader.stepsPerEpoch;
+  const record = meter.record(at);
+  if (isDue) {
+    metrics.write(record);
+    meter.restart();
+  }
+  display.update(record);
+}

@@ -1,0 +1,151 @@
+// A whole run: set up, train, evaluate, and leave its results in the run's folder.
+import type { Dataset } from "../data/dataset.ts";
+import type { Fault } from "../data/faults.ts";
+import type { Loader } from "../data/loader.ts";
+import type { Evaluation } from "../eval/index.ts";
+import { createModel } from "../models/index.ts";
+import { createDisplay, type Display } from "../telemetry/live.ts";
+import { MetricsWriter, truncateMetrics } from "../telemetry/metrics.ts";
+import { setThreads, threads } from "../tensor/index.ts";
+import { listCheckpoints, loadCheckpoint, pruneCheckpoints, saveCheckpoint } from "./checkpoint.ts";
+import type { Config } from "./config/types.ts";
+import { openConfigured, openTrainLoader } from "./data.ts";
+import { evaluateConfigured } from "./evaluation.ts";
+import { openRunFolder, runFiles } from "./folder.ts";
+import { trainLoop } from "./loop.ts";
+import { type RunTimes, writeResults } from "./results.ts";
+import type { Trainer } from "./step.ts";
+import { createTrainer } from "./trainer.ts";
+
+export interface RunOptions {
+  /** Where progress is shown. */
+  readonly stream: NodeJS.WriteStream;
+  /** Seconds of what was done before, for the results. */
+  readonly times?: Pick<RunTimes, "setup" | "data">;
+  /** What a reader must know of the data, for the report. */
+  readonly notes?: readonly string[];
+}
+
+export interface RunSummary {
+  readonly folder: string;
+  readonly evaluation: Evaluation | undefined;
+  readonly times: RunTimes;
+}
+
+/** All that a run holds while it goes on. */
+interface Run {
+  readonly config: Config;
+  readonly folder: string;
+  readonly trainer: Trainer;
+  readonly data: Dataset;
+  readonly validation: Dataset | undefined;
+  readonly loader: Loader;
+  readonly metrics: MetricsWriter;
+  readonly display: Display;
+  readonly start: { readonly epoch: number; readonly stepOfEpoch: number };
+  readonly onFault: (fault: Fault) => void;
+}
+
+/** Trains as configured, to the end. */
+export async function train(config: Config, options: RunOptions): Promise<RunSummary> {
+  const started = performance.now();
+  const run = await open(config, options);
+  let evaluation: Evaluation | undefined;
+  let evaluationSeconds = 0;
+  try {
+    await trainLoop({
+      ...run,
+      epochs: config.run.epochs,
+      logEvery: config.run.logEvery,
+      afterEpoch: async (epoch) => {
+        save(run, epoch);
+        if (!isEvaluationDue(run, epoch)) return;
+        evaluation = await evaluateAfter(run, epoch);
+        evaluationSeconds += evaluation.seconds;
+      },
+    });
+  } finally {
+    run.display.close();
+    run.metrics.close();
+    await run.loader.close();
+    run.data.close();
+    run.validation?.close();
+  }
+  const trainingSeconds = (performance.now() - started) / 1000 - evaluationSeconds;
+  const times: RunTimes = { ...options.times, training: trainingSeconds, evaluation: evaluationSeconds };
+  const { folder } = run;
+  writeResults({ folder, config, evaluation, times, notes: options.notes ?? [] });
+  return { folder, evaluation, times };
+}
+
+async function open(config: Config, { stream }: RunOptions): Promise<Run> {
+  if (config.run.threads !== "auto") setThreads(config.run.threads);
+  const messages: string[] = [];
+  let say = (message: string): void => void messages.push(message);
+  const onFault = (fault: Fault): void => say(fault.message);
+  const data = await openConfigured(config.data.train, { config, onFault });
+  const validation = config.data.val && (await openConfigured(config.data.val, { config, onFault }));
+  const model = createModel(config.model.name, { seed: config.run.seed, logitScale: -Math.log(config.loss.temperature.init) });
+  const loader = openTrainLoader(data, { config, onFault, model: model.config });
+  const { stepsPerEpoch } = loader;
+  const trainer = createTrainer(config, { model, dataSize: data.size, stepsPerEpoch });
+  const folder = openRunFolder(config);
+  const start = resume(config, { trainer, data, folder });
+  const startStep = start.epoch * stepsPerEpoch + start.stepOfEpoch;
+  truncateMetrics(runFiles.metrics(folder), startStep);
+  const metrics = new MetricsWriter(runFiles.metrics(folder));
+  const totals = { totalSteps: config.run.epochs * stepsPerEpoch, totalEpochs: config.run.epochs, startStep };
+  const display = createDisplay({ stream, isTTY: stream.isTTY === true, logEvery: config.run.logEvery, ...totals });
+  say = (message) => {
+    display.line(message);
+    metrics.write({ kind: "event", level: "warning", message });
+  };
+  display.line(plan({ config, trainer, data, totalSteps: totals.totalSteps, folder, startStep }));
+  for (const message of messages) say(message);
+  return { config, folder, trainer, data, validation, loader, metrics, display, start, onFault };
+}
+
+function plan(run: { config: Config; trainer: Trainer; data: Dataset; totalSteps: number; folder: string; startStep: number }): string {
+  const { config, trainer, data, totalSteps, folder, startStep } = run;
+  const parts = [
+    `${config.model.name}, ${config.loss.kind}, ${data.size} pairs, batch ${config.run.batchSize}`,
+    `${config.run.epochs} epochs, ${totalSteps} steps, ${trainer.precision}, ${threads()} threads`,
+    startStep > 0 ? `${folder}, from step ${startStep} on` : folder,
+  ];
+  return parts.join("; ");
+}
+
+/** Where the run begins: at the start, or behind the last whole checkpoint of the run that is resumed. */
+function resume(config: Config, at: { trainer: Trainer; data: Dataset; folder: string }): Run["start"] {
+  const last = config.run.resume === undefined ? undefined : listCheckpoints(at.folder).at(-1);
+  if (last === undefined) return { epoch: 0, stepOfEpoch: 0 };
+  return loadCheckpoint(last, { trainer: at.trainer, dataset: at.data });
+}
+
+/** A checkpoint at the end of every epoch; of older ones those at every `saveFrequency`th epoch stay. */
+function save({ config, folder, trainer, data, loader }: Run, epoch: number): void {
+  const { size, fingerprint } = data;
+  const { mean, std } = config.data.aug;
+  const step = (epoch + 1) * loader.stepsPerEpoch;
+  const state = { step, epoch: epoch + 1, stepOfEpoch: 0, dataset: { size, fingerprint } };
+  saveCheckpoint(folder, { trainer, state, preprocess: { mean, std } });
+  const every = config.run.saveFrequency;
+  pruneCheckpoints(folder, (older) => every > 0 && older.epoch % every === 0);
+}
+
+function isEvaluationDue({ config, validation }: Run, epoch: number): boolean {
+  if (validation === undefined) return false;
+  const { evalFrequency, epochs } = config.run;
+  return epoch + 1 === epochs || (evalFrequency > 0 && (epoch + 1) % evalFrequency === 0);
+}
+
+const galleryQueries = 12;
+
+async function evaluateAfter(run: Run, epoch: number): Promise<Evaluation> {
+  const { config, trainer, validation, metrics, loader, onFault } = run;
+  const isLast = epoch + 1 === config.run.epochs;
+  const gallery = isLast ? galleryQueries : 0;
+  const evaluation = await evaluateConfigured({ config, model: trainer.model, dataset: validation!, gallery, onFault });
+  metrics.write({ kind: "eval", step: (epoch + 1) * loader.stepsPerEpoch, epoch, results: evaluation.results });
+  return evaluation;
+}
