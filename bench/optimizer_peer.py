@@ -8,11 +8,64 @@ import time
 import torch
 
 DECAY = 0.2
+
+
+class Lamb:
+    """LAMB's formula, operator by operator over lists of tensors."""
+
+    def __init__(self, groups):
+        self.groups, self.t = groups, 0
+        self.m = [[torch.zeros_like(p) for p in group["params"]] for group in groups]
+        self.v = [[torch.zeros_like(p) for p in group["params"]] for group in groups]
+
+    @torch.no_grad()
+    def step(self, lr=1e-5, beta1=0.9, beta2=0.98, eps=1e-6):
+        self.t += 1
+        for group, m, v in zip(self.groups, self.m, self.v):
+            p = group["params"]
+            g = [x.grad for x in p]
+            torch._foreach_lerp_(m, g, 1 - beta1)
+            torch._foreach_mul_(v, beta2)
+            torch._foreach_addcmul_(v, g, g, 1 - beta2)
+            d = torch._foreach_sqrt(v)
+            torch._foreach_div_(d, (1 - beta2**self.t) ** 0.5)
+            torch._foreach_add_(d, eps)
+            d = torch._foreach_div(m, d)
+            torch._foreach_div_(d, 1 - beta1**self.t)
+            if group["weight_decay"] != 0:
+                torch._foreach_add_(d, p, alpha=group["weight_decay"])
+                ratios = torch.stack(torch._foreach_norm(p)) / torch.stack(torch._foreach_norm(d))
+                torch._foreach_mul_(d, ratios.unbind())
+            torch._foreach_add_(p, d, alpha=-lr)
+
+
+class Lion:
+    """Lion's formula, operator by operator over lists of tensors."""
+
+    def __init__(self, groups):
+        self.groups = groups
+        self.m = [[torch.zeros_like(p) for p in group["params"]] for group in groups]
+
+    @torch.no_grad()
+    def step(self, lr=1e-5, beta1=0.9, beta2=0.99):
+        for group, m in zip(self.groups, self.m):
+            p = group["params"]
+            g = [x.grad for x in p]
+            d = torch._foreach_mul(m, beta1)
+            torch._foreach_add_(d, g, alpha=1 - beta1)
+            torch._foreach_sign_(d)
+            torch._foreach_mul_(p, 1 - lr * group["weight_decay"])
+            torch._foreach_add_(p, d, alpha=-lr)
+            torch._foreach_lerp_(m, g, 1 - beta2)
+
+
 OPTIMIZERS = {
     "AdamW fused": lambda groups: torch.optim.AdamW(groups, lr=1e-5, betas=(0.9, 0.98), eps=1e-6, fused=True),
     "AdamW foreach": lambda groups: torch.optim.AdamW(groups, lr=1e-5, betas=(0.9, 0.98), eps=1e-6, foreach=True),
     "SGD fused": lambda groups: torch.optim.SGD(groups, lr=1e-5, momentum=0.9, fused=True),
     "SGD foreach": lambda groups: torch.optim.SGD(groups, lr=1e-5, momentum=0.9, foreach=True),
+    "LAMB foreach": Lamb,
+    "Lion foreach": Lion,
 }
 
 

@@ -1,8 +1,8 @@
 // `fastclip eval CHECKPOINT`.
 import { writeFileSync } from "node:fs";
 import { Command } from "commander";
-import { evaluateCheckpoint } from "../train/evaluate-checkpoint.ts";
 import { formatResults } from "../telemetry/table.ts";
+import { evaluateCheckpoint } from "../train/evaluate-checkpoint.ts";
 import { addConfigOptions, givenFlags } from "./options.ts";
 
 const examples = `

@@ -13,7 +13,9 @@ evaluate it on the drawings of a vendor that it never saw, and write a report. E
 --loss openclip runs the baseline, equal in everything else.`;
 
 export function command(): Command {
-  const quickstart = new Command("quickstart").description(description).option("--data-dir <dir>", "folder of the data set", "data/demo");
+  const quickstart = new Command("quickstart")
+    .description(description)
+    .option("--data-dir <dir>", "folder of the data set", "data/demo");
   return addConfigOptions(quickstart).action(async ({ dataDir }: { dataDir: string }) => {
     const data = await buildDemo({ directory: dataDir, onProgress: (line) => console.log(line) });
     const config = configOf(quickstart, demoSettings(data));
@@ -46,7 +48,8 @@ function demoSettings(data: DemoSummary): Values {
 
 function demoNotes({ record }: DemoSummary): string[] {
   const often = Object.entries(record.falseNegatives).map(
-    ([batchSize, { sampleShare }]) => `at batch ${batchSize}, ${(sampleShare * 100).toFixed(1)} % of the samples have another drawing of their concept beside them`,
+    ([batchSize, { sampleShare }]) =>
+      `at batch ${batchSize}, ${(sampleShare * 100).toFixed(1)} % of the samples have another drawing of their concept beside them`,
   );
   return [
     "The pictures are drawings on white, one object each, and captions are names and keywords: the figures say nothing about photographs.",

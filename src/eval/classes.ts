@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 
 /** One class of zero-shot classification. */
-export interface ClassName {
+interface ClassName {
   readonly name: string;
   /** A stable name that samples may use instead. */
   readonly concept?: string;

@@ -70,7 +70,8 @@ describe("texts", () => {
       return new Counting().encodeText(tokens);
     };
     await expect(encodeTexts({ ...options, model: failing, batchSize: 1 })).rejects.toThrow("out of memory");
-    expect(liveTensors()).toBe(before);
+    // Fewer when garbage of another test was collected meanwhile.
+    expect(liveTensors()).toBeLessThanOrEqual(before);
   });
 });
 

@@ -210,7 +210,8 @@ describe("what cannot be evaluated", () => {
     await expect(running).rejects.toThrow(
       /the features of the picture of sample s0 \(id 0\) have the norm (NaN|Infinity)/,
     );
-    expect(liveTensors()).toBe(before);
+    // Fewer when garbage of another test was collected meanwhile.
+    expect(liveTensors()).toBeLessThanOrEqual(before);
     expect(model.training).toBe(true);
   });
 });
@@ -257,7 +258,7 @@ describe("with CLIP", () => {
     const [before, live] = [state(), liveTensors()];
     const { results } = await evaluate({ ...clip(dataset), classes });
     expect(results.every(({ value }) => value >= 0 && value <= 1)).toBe(true);
-    expect(liveTensors()).toBe(live);
+    expect(liveTensors()).toBeLessThanOrEqual(live);
     expect(state()).toEqual(before);
     expect(model.training).toBe(true);
   });

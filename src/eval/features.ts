@@ -9,7 +9,7 @@ import { type Compute, collect, type Encoder, encodeTexts, inEvalMode, unitFeatu
 import { indexTensor } from "./index-tensor.ts";
 
 /** How far an evaluation is. */
-export interface Progress {
+interface Progress {
   readonly stage: "pictures" | "captions" | "class names";
   readonly done: number;
   readonly total: number;

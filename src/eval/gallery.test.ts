@@ -84,5 +84,6 @@ test("no tensor stays", async () => {
   const given = options();
   const before = liveTensors();
   await makeGallery(given);
-  expect(liveTensors()).toBe(before);
+  // Fewer when garbage of another test was collected meanwhile.
+  expect(liveTensors()).toBeLessThanOrEqual(before);
 });

@@ -11,7 +11,7 @@ export interface GalleryRow {
   readonly items: readonly GalleryItem[];
 }
 
-export interface GalleryItem {
+interface GalleryItem {
   readonly id: number;
   /** Cosine similarity of query and picture. */
   readonly score: number;

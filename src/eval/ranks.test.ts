@@ -78,7 +78,8 @@ describe("against all pairs in float64", () => {
     const options = { queries: matrix(a, width), candidates: matrix(b, width), targets, held: 100 };
     const before = liveTensors();
     rankTargets(options);
-    expect(liveTensors()).toBe(before);
+    // Fewer when garbage of another test was collected meanwhile.
+    expect(liveTensors()).toBeLessThanOrEqual(before);
   });
 });
 

@@ -66,7 +66,8 @@ describe("the classifier", () => {
   test("leaves no tensor but its weights", async () => {
     const before = liveTensors();
     (await build(names, templates, 2)).weights.free();
-    expect(liveTensors()).toBe(before);
+    // Fewer when garbage of another test was collected meanwhile.
+    expect(liveTensors()).toBeLessThanOrEqual(before);
   });
 
   test.each([

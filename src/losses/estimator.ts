@@ -1,6 +1,7 @@
 // The moving-average estimators u of the inner functions, one number per pair of the data set and side.
-import { type Tensor, where, zeros } from "../tensor/index.ts";
+import { type Tensor, where } from "../tensor/index.ts";
 import { mapPair, type Pair, pair } from "./pair.ts";
+import type { PairState } from "./pair-state.ts";
 
 // log u of a pair that was seen is never 0 exactly: this stands in for it, so that 0 (a fresh page of memory) means "never seen".
 const almostZero = 1e-30;
@@ -10,11 +11,12 @@ const almostZero = 1e-30;
  * first time takes u_i = g_i, whatever gamma is.
  */
 export class InnerEstimator {
+  static readonly columns: readonly string[] = ["log_u.image", "log_u.text"];
   /** log u, [data size] per side; 0 for a pair never seen. */
   readonly logU: Pair<Tensor>;
 
-  constructor(dataSize: number) {
-    this.logU = pair(() => zeros([dataSize]).keep());
+  constructor(state: PairState) {
+    this.logU = pair((side) => state.column(`log_u.${side}`));
   }
 
   /** Updates the pairs `ids` (int64, [b]) with log g [b] and returns their new log u, [b]. */
@@ -27,24 +29,6 @@ export class InnerEstimator {
   /** Stores log u of pairs, which other ranks may have computed. */
   store(ids: Tensor, logU: Pair<Tensor>): void {
     mapPair(logU, (value, side) => this.logU[side].indexCopy_(0, ids, value.maskedFill(value.eq(0), almostZero)));
-  }
-
-  /** The state for a checkpoint, and for `load`. */
-  state(): Map<string, Tensor> {
-    return new Map([
-      ["log_u.image", this.logU.image],
-      ["log_u.text", this.logU.text],
-    ]);
-  }
-
-  load(state: ReadonlyMap<string, Tensor>): void {
-    for (const [name, tensor] of this.state()) {
-      const saved = state.get(name);
-      if (saved === undefined) throw new Error(`the checkpoint holds no ${name}`);
-      if (saved.numel !== tensor.numel)
-        throw new Error(`${name}: the checkpoint is of ${saved.numel} pairs, the data set has ${tensor.numel}`);
-      tensor.copy_(saved);
-    }
   }
 }
 

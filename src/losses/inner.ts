@@ -21,18 +21,67 @@ export function logInnerFunction(features: Features, inverseTau: Pair<Tensor>): 
   });
 }
 
-function logInnerOfTile(
-  features: Features,
-  { side, tile, diagonal, inverseTau }: { side: Side; tile: Tile; diagonal: Tensor; inverseTau: Pair<Tensor> },
-): Tensor {
+function logInnerOfTile(features: Features, task: TileTask): Tensor {
+  const negatives = features.all.image.size(0) - 1;
+  return scaledDifferences(features, task).logsumexp([1]).sub_(Math.log(negatives));
+}
+
+/** What a temperature of its own needs to know of each anchor beside log g; all [b]. */
+export interface InnerStatistics {
+  readonly logG: Tensor;
+  /** The mean of (s_ij - s_ii)/tau_i over j != i, weighted by the terms of g. */
+  readonly meanDifference: Tensor;
+  /** The largest (s_ij - s_ii)/tau_i, at least 0. */
+  readonly largestDifference: Tensor;
+}
+
+/** log g and what v2's temperatures are trained by, in one pass over the similarities. */
+export function innerStatistics(features: Features, inverseTau: Pair<Tensor>): Pair<InnerStatistics> {
+  const diagonal = diagonalSimilarity(features.local);
+  return pair((side) => {
+    const parts = tiles(features).map((tile) =>
+      scope(() => statisticsOfTile(features, { side, tile, diagonal, inverseTau })),
+    );
+    const joined = (name: keyof InnerStatistics): Tensor => cat(parts.map((part) => part[name]));
+    return {
+      logG: joined("logG"),
+      meanDifference: joined("meanDifference"),
+      largestDifference: joined("largestDifference"),
+    };
+  });
+}
+
+function statisticsOfTile(features: Features, task: TileTask): InnerStatistics {
+  const scaled = scaledDifferences(features, task);
+  const logSum = scaled.logsumexp([1]);
+  const weights = scaled.sub(logSum.unsqueeze(1)).exp_();
+  const largestDifference = scaled.amax({ dim: [1] }).clamp_({ min: 0 });
+  // The diagonal's -infinity has weight 0, and 0 times it would be NaN.
+  scaled.diagonal({ offset: features.offset + task.tile.start }).zero_();
+  const negatives = features.all.image.size(0) - 1;
+  return {
+    logG: logSum.sub(Math.log(negatives)),
+    meanDifference: weights.mul_(scaled).sumDim({ dim: [1] }),
+    largestDifference,
+  };
+}
+
+interface TileTask {
+  readonly side: Side;
+  readonly tile: Tile;
+  readonly diagonal: Tensor;
+  readonly inverseTau: Pair<Tensor>;
+}
+
+/** (s_ij - s_ii) / tau_i, -infinity on the diagonal, [rows, B]. */
+function scaledDifferences(features: Features, { side, tile, diagonal, inverseTau }: TileTask): Tensor {
   const anchors = features.local[side].narrow(0, tile.start, tile.rows);
-  const others = features.all[opposite(side)];
   const scaled = anchors
-    .matmul(others.t())
+    .matmul(features.all[opposite(side)].t())
     .sub_(rowsOf(diagonal, tile).unsqueeze(1))
     .mul_(rowsOf(inverseTau[side], tile).unsqueeze(1));
   scaled.diagonal({ offset: features.offset + tile.start }).fill_(Number.NEGATIVE_INFINITY);
-  return scaled.logsumexp([1]).sub_(Math.log(others.size(0) - 1));
+  return scaled;
 }
 
 /** The tile's rows of a vector; a vector of one element stands for all rows. */

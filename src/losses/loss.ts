@@ -9,13 +9,17 @@ export interface LossInput {
   readonly ids: Tensor;
   /** The global temperature. */
   readonly tau: number;
+  /** What is added to every logit; only SigLIP's loss has one. */
+  readonly bias: number;
   /** The inner learning rate of this epoch. */
   readonly gamma: number;
+  /** Counts from 0. */
+  readonly epoch: number;
 }
 
 /** The first phase's result for this rank's pairs. */
 export interface InnerResult {
-  /** One scalar per pair and side, [b]: all that other ranks need to know of this rank's anchors. */
+  /** One scalar per pair and side, [b] (v2: two, [b, 2]): all that other ranks need to know of this rank's anchors. */
   readonly scalars: Pair<Tensor>;
   /** InfoNCE of the batch at the present temperature, the mean over this rank's pairs and both sides, []. */
   readonly infoNce: Tensor;
@@ -28,11 +32,13 @@ export interface LossResult {
   readonly features: Pair<Tensor>;
   /** Its gradient with respect to ln(1/tau), []. */
   readonly logScale: Tensor;
+  /** Its gradient with respect to the bias, [], where there is one. */
+  readonly bias?: Tensor;
 }
 
 export interface ContrastiveLoss {
   /** Evaluates the inner function on this rank's pairs and updates what the loss keeps of them. */
   inner(input: LossInput): InnerResult;
-  /** The gradients, given the scalars of the global batch, [B]. */
+  /** The gradients, given the scalars of the global batch, [B] or [B, 2]. */
   gradients(input: LossInput, scalars: Pair<Tensor>): LossResult;
 }

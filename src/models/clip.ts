@@ -20,8 +20,10 @@ export class CLIP extends Module {
   readonly textProjection: Tensor;
   /** ln(1 / temperature), a scalar. */
   readonly logitScale: Tensor;
+  /** What SigLIP adds to every logit, a scalar; other losses have none. */
+  readonly logitBias: Tensor | undefined;
 
-  constructor(config: ModelConfig, options: { logitScale?: number } = {}) {
+  constructor(config: ModelConfig, options: { logitScale?: number; logitBias?: number } = {}) {
     super();
     this.config = config;
     const { context_length, vocab_size, width, layers, heads, mlp_ratio } = config.text_cfg;
@@ -38,6 +40,8 @@ export class CLIP extends Module {
     this.textProjection = this.parameter("text_projection", empty([width, config.embed_dim]));
     const logitScale = options.logitScale ?? config.init_logit_scale ?? firstLogitScale;
     this.logitScale = this.parameter("logit_scale", tensor(logitScale));
+    const logitBias = options.logitBias ?? config.init_logit_bias;
+    if (logitBias !== undefined) this.logitBias = this.parameter("logit_bias", tensor(logitBias));
     this.#initialiseText(width, layers);
   }
 
@@ -107,7 +111,10 @@ function buildVisual({ embed_dim, quick_gelu, vision_cfg }: ModelConfig): Vision
 }
 
 /** A new model by its name or configuration file (see `modelConfig`). With a seed, its weights are OpenCLIP's of that seed. */
-export function createModel(nameOrPath: string, options: { seed?: number; logitScale?: number } = {}): CLIP {
+export function createModel(
+  nameOrPath: string,
+  options: { seed?: number; logitScale?: number; logitBias?: number } = {},
+): CLIP {
   const { seed, ...rest } = options;
   const config = modelConfig(nameOrPath);
   return scope(() => {

@@ -21,7 +21,6 @@ test.each([
   [{}, { ls_init_value: 1e-5 }, {}, "vision_cfg: ls_init_value"],
   [{}, {}, { hf_model_name: "roberta-base" }, "text_cfg: hf_model_name"],
   [{ custom_text: true }, {}, {}, "m.json: custom_text = true asks for a model that is not supported"],
-  [{ init_logit_bias: -10 }, {}, {}, "init_logit_bias"],
   [{}, { wdith: 3 }, {}, "m.json: vision_cfg: the field wdith is not known"],
   [{}, { constructor: 3 }, {}, "the field constructor is not known"],
   [{ embed_dim: "8" }, {}, {}, 'm.json: embed_dim must be a positive whole number, got "8"'],

@@ -1,7 +1,7 @@
 // What a CLIP model is made of, in the JSON format of OpenCLIP's model configurations.
 import { readInteger, readNumber, readObject, refuse, refuseOthers } from "./fields.ts";
 
-export interface VisionConfig {
+interface VisionConfig {
   /** Side of the square picture in pixels. */
   readonly image_size: number;
   /** Blocks of a vision transformer, or of each of the four stages of a ResNet. */
@@ -13,7 +13,7 @@ export interface VisionConfig {
   readonly mlp_ratio: number;
 }
 
-export interface TextConfig {
+interface TextConfig {
   readonly context_length: number;
   readonly vocab_size: number;
   readonly width: number;
@@ -29,10 +29,12 @@ export interface ModelConfig {
   readonly text_cfg: TextConfig;
   /** Logarithm of the first logit scale, where the file sets one. */
   readonly init_logit_scale?: number;
+  /** What is added to every logit at the start, for SigLIP's loss. */
+  readonly init_logit_bias?: number;
 }
 
 /** Fields of OpenCLIP that are accepted while they have one of these values, which leave the model as it is. */
-const neutralModel = { custom_text: [false], init_logit_bias: [], nonscalar_logit_scale: [false], multimodal_cfg: [] };
+const neutralModel = { custom_text: [false], nonscalar_logit_scale: [false], multimodal_cfg: [] };
 const neutralBlocks = {
   ls_init_value: [],
   block_type: ["default"],
@@ -87,7 +89,15 @@ const neutralText = {
  * for a model which is not built here is an error; one that changes nothing is left out.
  */
 export function parseModelConfig(value: unknown, where: string): ModelConfig {
-  const { embed_dim, quick_gelu = false, vision_cfg, text_cfg, init_logit_scale, ...others } = readObject(value, where);
+  const {
+    embed_dim,
+    quick_gelu = false,
+    vision_cfg,
+    text_cfg,
+    init_logit_scale,
+    init_logit_bias,
+    ...others
+  } = readObject(value, where);
   refuseOthers(others, neutralModel, where);
   if (typeof quick_gelu !== "boolean") throw refuse(`${where}: quick_gelu`, "true or false", quick_gelu);
   return {
@@ -95,6 +105,7 @@ export function parseModelConfig(value: unknown, where: string): ModelConfig {
     quick_gelu,
     vision_cfg: parseVision(vision_cfg, `${where}: vision_cfg`),
     text_cfg: parseText(text_cfg, `${where}: text_cfg`),
+    ...(init_logit_bias == null ? {} : { init_logit_bias: readNumber(init_logit_bias, `${where}: init_logit_bias`) }),
     ...(init_logit_scale == null
       ? {}
       : { init_logit_scale: readNumber(init_logit_scale, `${where}: init_logit_scale`) }),

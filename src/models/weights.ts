@@ -17,7 +17,7 @@ export interface PreprocessConfig {
 }
 
 /** OpenAI's statistics of pictures in 0..1, red, green and blue; OpenCLIP's default. */
-export const openAIPreprocess: PreprocessConfig = {
+const openAIPreprocess: PreprocessConfig = {
   mean: [0.48145466, 0.4578275, 0.40821073],
   std: [0.26862954, 0.26130258, 0.27577711],
 };

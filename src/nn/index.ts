@@ -1,9 +1,9 @@
 // Layers and blocks of neural networks.
-export { type Activation, gelu, quickGelu } from "./activation.ts";
+export { gelu, quickGelu } from "./activation.ts";
 export { Conv2d } from "./conv.ts";
 export { Embedding } from "./embedding.ts";
 export { normal, normal_ } from "./init.ts";
-export { type LoadReport, Module, ModuleList } from "./module.ts";
+export { Module, ModuleList } from "./module.ts";
 export { BatchNorm2d, LayerNorm } from "./norm.ts";
 export { AttentionPool2d, Bottleneck, expansion } from "./resnet.ts";
 export { type TokenPick, Transformer, type TransformerOptions } from "./transformer.ts";

@@ -2,7 +2,7 @@
 import { type DType, type NamedTensors, noGrad, type Tensor } from "../tensor/index.ts";
 
 /** What `loadStateDict` found beside the tensors that it took. */
-export interface LoadReport {
+interface LoadReport {
   /** Names of the module that the state lacks. */
   readonly missing: string[];
   /** Names of the state that the module lacks. */

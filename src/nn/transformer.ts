@@ -1,5 +1,5 @@
 // The pre-norm transformer of CLIP's towers.
-import type { Tensor } from "../tensor/index.ts";
+import { scope, type Tensor } from "../tensor/index.ts";
 import type { Activation } from "./activation.ts";
 import { MultiheadAttention } from "./attention.ts";
 import { Linear } from "./linear.ts";
@@ -89,7 +89,7 @@ export class Transformer extends Module {
 
   /** [B, tokens, width] -> [B, 1, width]: what comes out at the one token of every sequence that `pick` takes. */
   forward(x: Tensor, options: { isCausal: boolean; pick: TokenPick }): Tensor {
-    const before = this.#blocks.slice(0, -1).reduce((h, block) => block.forward(h, options), x);
+    const before = this.#blocks.slice(0, -1).reduce((h, block) => scope(() => block.forward(h, options)), x);
     return this.#blocks.at(-1)!.forwardPicked(before, options.pick);
   }
 }

@@ -1,14 +1,8 @@
 // Lion (Chen et al., arXiv 2302.06675).
-import {
-  foreachAdd_,
-  foreachLerp,
-  foreachLerp_,
-  foreachMul_,
-  foreachSign_,
-  type NamedTensors,
-} from "../tensor/index.ts";
+import { foreachLerp, foreachLerp_, foreachSign_, type NamedTensors } from "../tensor/index.ts";
 import type { ParameterGroup } from "./groups.ts";
 import { type LearningRates, type Optimizer, type Update, updateAll } from "./optimizer.ts";
+import { sgdStep_ } from "./sgd.ts";
 import { ParameterState } from "./state.ts";
 
 export interface LionOptions {
@@ -37,8 +31,7 @@ export class Lion implements Optimizer {
     const moments = this.#state.list(names, "exp_avg");
     const directions = foreachLerp(moments, gradients, 1 - beta1);
     foreachSign_(directions);
-    if (weightDecay !== 0) foreachMul_(parameters, 1 - lr * weightDecay);
-    foreachAdd_(parameters, directions, { alpha: -lr });
+    sgdStep_(parameters, { gradients: directions, lr, weightDecay });
     foreachLerp_(moments, gradients, 1 - beta2);
   }
 

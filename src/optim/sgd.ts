@@ -1,5 +1,5 @@
 // Stochastic gradient descent with momentum (PyTorch's torch.optim.SGD), with libtorch's fused kernel.
-import { fusedSgd_, type NamedTensors } from "../tensor/index.ts";
+import { fusedSgd_, type NamedTensors, type Tensor } from "../tensor/index.ts";
 import type { GroupName, ParameterGroup } from "./groups.ts";
 import { type LearningRates, type Optimizer, type Update, updateAll } from "./optimizer.ts";
 import { ParameterState } from "./state.ts";
@@ -31,14 +31,14 @@ export class Sgd implements Optimizer {
   }
 
   #update({ names, parameters, gradients, group, lr, weightDecay }: Update): void {
-    const momentum = this.#options.momentum[group];
-    const moves = momentum !== 0;
-    fusedSgd_(parameters, gradients, moves ? this.#state.list(names, "momentum_buffer") : [], {
-      ...{ lr, momentum, weightDecay, nesterov: moves && this.#options.nesterov },
-      dampening: 0,
-      maximize: false,
-      isFirstStep: false, // b starts at 0, which gives what PyTorch's first step does
-    });
+    const { momentum, nesterov } = this.#options;
+    const factor = momentum[group];
+    if (factor === 0) {
+      sgdStep_(parameters, { gradients, lr, weightDecay });
+      return;
+    }
+    const buffers = this.#state.list(names, "momentum_buffer");
+    sgdStep_(parameters, { gradients, lr, weightDecay, momentum: { factor, buffers, nesterov } });
   }
 
   state(): NamedTensors {
@@ -48,4 +48,20 @@ export class Sgd implements Optimizer {
   load(state: NamedTensors): void {
     this.#state.load(state);
   }
+}
+
+/** The step above; `buffers` hold b. */
+export function sgdStep_(
+  parameters: readonly Tensor[],
+  task: Pick<Update, "gradients" | "lr" | "weightDecay"> & {
+    readonly momentum?: { readonly factor: number; readonly buffers: readonly Tensor[]; readonly nesterov: boolean };
+  },
+): void {
+  const { gradients, lr, weightDecay, momentum } = task;
+  fusedSgd_(parameters, gradients, momentum?.buffers ?? [], {
+    ...{ lr, weightDecay, momentum: momentum?.factor ?? 0, nesterov: momentum?.nesterov ?? false },
+    dampening: 0,
+    maximize: false,
+    isFirstStep: false, // b starts at 0, from which this step is PyTorch's first one
+  });
 }

@@ -54,7 +54,15 @@ class Screen {
 }
 
 function status(step: number, change: Partial<Status> = {}): Status {
-  const figures = { loss: 2.5, infoNce: 3, tau: 0.0412, gamma: 0.75, lr: 4.1e-4, samplesPerSecond: 412, dataWait: 0.031 };
+  const figures = {
+    loss: 2.5,
+    infoNce: 3,
+    tau: 0.0412,
+    gamma: 0.75,
+    lr: 4.1e-4,
+    samplesPerSecond: 412,
+    dataWait: 0.031,
+  };
   return { step, epoch: Math.floor(step / 250), ...figures, residentBytes: 1.21e9, ...change };
 }
 

@@ -14,7 +14,18 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 function train(step: number, change: Partial<TrainRecord> = {}): TrainRecord {
   const speeds = { samplesPerSecond: 300, dataWait: 0.1, residentBytes: 1e9, liveTensors: 10, time: 1.7e12 };
-  return { kind: "train", step, epoch: 0, samples: step * 64, loss: 2.5, infoNce: 3, tau: 0.05, lr: 1e-3, ...speeds, ...change };
+  return {
+    kind: "train",
+    step,
+    epoch: 0,
+    samples: step * 64,
+    loss: 2.5,
+    infoNce: 3,
+    tau: 0.05,
+    lr: 1e-3,
+    ...speeds,
+    ...change,
+  };
 }
 
 function writeAll(records: readonly MetricsRecord[]): void {

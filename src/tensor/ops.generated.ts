@@ -14,6 +14,7 @@ const op_divNumber = operator("aten::div", "Scalar");
 const op_pow = operator("aten::pow", "Tensor_Tensor");
 const op_powNumber = operator("aten::pow", "Tensor_Scalar");
 const op_neg = operator("aten::neg", "");
+const op_neg_ = operator("aten::neg_", "");
 const op_exp = operator("aten::exp", "");
 const op_log = operator("aten::log", "");
 const op_log1p = operator("aten::log1p", "");
@@ -204,6 +205,14 @@ export class Tensor extends TensorBase {
    */
   neg(): Tensor {
     return wrap(call(op_neg, this.handle));
+  }
+
+  /**
+   * aten::neg_(Tensor(a!) self) -> Tensor(a!)
+   */
+  neg_(): this {
+    call(op_neg_, this.handle);
+    return this;
   }
 
   /**

@@ -2,8 +2,16 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadWeights, type PreprocessConfig, saveModel } from "../models/index.ts";
-import { type NamedTensors, readSafetensors, rngState, scope, setRngState, type Tensor, writeSafetensors } from "../tensor/index.ts";
-import { writeFolder } from "./durable.ts";
+import {
+  type NamedTensors,
+  readSafetensors,
+  rngState,
+  scope,
+  setRngState,
+  type Tensor,
+  writeSafetensors,
+} from "../tensor/index.ts";
+import { copySparse, writeFolder } from "./durable.ts";
 import type { Trainer } from "./step.ts";
 
 /** What stands in state.json. */
@@ -13,12 +21,13 @@ export interface CheckpointState {
   /** The position of the next step. */
   readonly epoch: number;
   readonly stepOfEpoch: number;
-  /** Ties the estimators u to the data set they were made on. */
+  /** Ties what is kept of every pair to the data set it was made on. */
   readonly dataset: { readonly size: number; readonly fingerprint: string };
 }
 
 const stateFile = "state.json";
 const trainingFile = "training.safetensors";
+const pairsFile = "pairs.f32";
 const folderName = /^step-(\d{9})$/;
 
 /** The folder of a run's checkpoints. */
@@ -26,24 +35,40 @@ export function checkpointsOf(run: string): string {
   return join(run, "checkpoints");
 }
 
+export interface SaveOptions {
+  readonly trainer: Trainer;
+  readonly state: CheckpointState;
+  readonly preprocess: PreprocessConfig;
+}
+
+/** The file of a run that the training maps into memory; a checkpoint holds a copy of it as it was at its step. */
+export function pairsPath(run: string): string {
+  return join(run, pairsFile);
+}
+
+/** Brings the file of a run's pairs to where the checkpoint had it, or to nothing when there is no checkpoint. */
+export function restorePairs(run: string, checkpoint: string | undefined): void {
+  const saved = checkpoint === undefined ? undefined : join(checkpoint, pairsFile);
+  rmSync(pairsPath(run), { force: true });
+  if (saved !== undefined && existsSync(saved)) copySparse(saved, pairsPath(run));
+}
+
 /** Writes a checkpoint into RUN/checkpoints/step-N and returns its path. It is whole when it has that name. */
-export function saveCheckpoint(run: string, options: { trainer: Trainer; state: CheckpointState; preprocess: PreprocessConfig }): string {
+export function saveCheckpoint(run: string, options: SaveOptions): string {
   const { trainer, state, preprocess } = options;
+  const pairs = pairsPath(run);
   const folder = join(checkpointsOf(run), `step-${String(state.step).padStart(9, "0")}`);
   writeFolder(folder, (temporary) => {
     saveModel(temporary, trainer.model, { preprocess });
     scope(() => writeSafetensors(join(temporary, trainingFile), trainingTensors(trainer)));
+    if (existsSync(pairs)) copySparse(pairs, join(temporary, pairsFile));
     writeFileSync(join(temporary, stateFile), `${JSON.stringify(state, null, 2)}\n`);
   });
   return folder;
 }
 
-function trainingTensors({ optimizer, method }: Trainer): NamedTensors {
-  return new Map([
-    ...prefixed("optimizer/", optimizer.state()),
-    ...prefixed("loss/", method.estimator?.state() ?? new Map()),
-    ["rng", rngState()],
-  ]);
+function trainingTensors({ optimizer }: Trainer): NamedTensors {
+  return new Map([...prefixed("optimizer/", optimizer.state()), ["rng", rngState()]]);
 }
 
 /** Paths of a run's whole checkpoints, oldest first. */
@@ -59,8 +84,11 @@ export function readState(checkpoint: string): CheckpointState {
   return JSON.parse(readFileSync(join(checkpoint, stateFile), "utf8")) as CheckpointState;
 }
 
-/** Puts weights, moments, estimators and random state back. Refuses a checkpoint that was made on another data set. */
-export function loadCheckpoint(checkpoint: string, options: { trainer: Trainer; dataset: CheckpointState["dataset"] }): CheckpointState {
+/** Puts weights, moments and random state back; `restorePairs` has done the rest. Refuses a checkpoint that was made on another data set. */
+export function loadCheckpoint(
+  checkpoint: string,
+  options: { trainer: Trainer; dataset: CheckpointState["dataset"] },
+): CheckpointState {
   const { trainer, dataset } = options;
   const state = readState(checkpoint);
   if (state.dataset.fingerprint !== dataset.fingerprint)
@@ -72,7 +100,6 @@ export function loadCheckpoint(checkpoint: string, options: { trainer: Trainer; 
   scope(() => {
     const { tensors } = readSafetensors(join(checkpoint, trainingFile));
     trainer.optimizer.load(without("optimizer/", tensors));
-    trainer.method.estimator?.load(without("loss/", tensors));
     const rng = tensors.get("rng");
     if (rng === undefined) throw new Error(`${join(checkpoint, trainingFile)} holds no random state`);
     setRngState(rng.clone());

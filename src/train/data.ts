@@ -18,7 +18,10 @@ export function openConfigured(shards: readonly string[], { config, onFault }: D
 }
 
 /** The loader of a training run: shuffled, and only full batches. */
-export function openTrainLoader(dataset: Dataset, { config, onFault, model }: DataContext & { model: ModelConfig }): Loader {
+export function openTrainLoader(
+  dataset: Dataset,
+  { config, onFault, model }: DataContext & { model: ModelConfig },
+): Loader {
   const { batchSize, seed } = config.run;
   if (dataset.size < batchSize)
     throw new Error(`the training data has ${dataset.size} pairs, fewer than one batch of ${batchSize} (--batch-size)`);

@@ -16,7 +16,13 @@ export interface EvaluationContext {
 }
 
 /** Measures the model on the evaluation data. */
-export async function evaluateConfigured({ config, model, dataset, gallery, onFault }: EvaluationContext): Promise<Evaluation> {
+export async function evaluateConfigured({
+  config,
+  model,
+  dataset,
+  gallery,
+  onFault,
+}: EvaluationContext): Promise<Evaluation> {
   const { vision_cfg, text_cfg } = model.config;
   const { aug, workers, maxBadRate } = config.data;
   return evaluate({

@@ -25,7 +25,10 @@ export function openRunFolder(config: Config): string {
   mkdirSync(run, { recursive: true });
   saveConfig(config, runFiles.config(run));
   const { version: torch, ...engine } = engineInfo();
-  writeFileSync(runFiles.environment(run), `${JSON.stringify({ ...describeEnvironment(), torch, ...engine }, null, 2)}\n`);
+  writeFileSync(
+    runFiles.environment(run),
+    `${JSON.stringify({ ...describeEnvironment(), torch, ...engine }, null, 2)}\n`,
+  );
   return run;
 }
 

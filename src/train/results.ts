@@ -26,7 +26,10 @@ export interface FinishedRun {
 export function writeResults({ folder, config, evaluation, times, notes }: FinishedRun): void {
   const results = evaluation?.results ?? [];
   const environment = describeEnvironment();
-  writeWhole(runFiles.results(folder), `${JSON.stringify({ results, seconds: times, settings: config, environment }, null, 2)}\n`);
+  writeWhole(
+    runFiles.results(folder),
+    `${JSON.stringify({ results, seconds: times, settings: config, environment }, null, 2)}\n`,
+  );
   const { model, loss, run } = config;
   writeReport({
     path: runFiles.report(folder),

@@ -3,11 +3,19 @@ import type { Dataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
 import type { Loader } from "../data/loader.ts";
 import type { Evaluation } from "../eval/index.ts";
-import { createModel } from "../models/index.ts";
+import { PairState } from "../losses/pair-state.ts";
+import { type CLIP, createModel } from "../models/index.ts";
 import { createDisplay, type Display } from "../telemetry/live.ts";
 import { MetricsWriter, truncateMetrics } from "../telemetry/metrics.ts";
 import { setThreads, threads } from "../tensor/index.ts";
-import { listCheckpoints, loadCheckpoint, pruneCheckpoints, saveCheckpoint } from "./checkpoint.ts";
+import {
+  listCheckpoints,
+  loadCheckpoint,
+  pairsPath,
+  pruneCheckpoints,
+  restorePairs,
+  saveCheckpoint,
+} from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
 import { openConfigured, openTrainLoader } from "./data.ts";
 import { evaluateConfigured } from "./evaluation.ts";
@@ -69,6 +77,7 @@ export async function train(config: Config, options: RunOptions): Promise<RunSum
     run.metrics.close();
     await run.loader.close();
     run.data.close();
+    run.trainer.method.pairs?.close();
     run.validation?.close();
   }
   const trainingSeconds = (performance.now() - started) / 1000 - evaluationSeconds;
@@ -85,12 +94,16 @@ async function open(config: Config, { stream }: RunOptions): Promise<Run> {
   const onFault = (fault: Fault): void => say(fault.message);
   const data = await openConfigured(config.data.train, { config, onFault });
   const validation = config.data.val && (await openConfigured(config.data.val, { config, onFault }));
-  const model = createModel(config.model.name, { seed: config.run.seed, logitScale: -Math.log(config.loss.temperature.init) });
+  const model = createConfigured(config);
   const loader = openTrainLoader(data, { config, onFault, model: model.config });
   const { stepsPerEpoch } = loader;
-  const trainer = createTrainer(config, { model, dataSize: data.size, stepsPerEpoch });
   const folder = openRunFolder(config);
-  const start = resume(config, { trainer, data, folder });
+  const checkpoint = config.run.resume === undefined ? undefined : listCheckpoints(folder).at(-1);
+  restorePairs(folder, checkpoint);
+  const createPairs = (columns: readonly string[]): PairState =>
+    PairState.inFile(columns, { size: data.size, path: pairsPath(folder) });
+  const trainer = createTrainer(config, { model, stepsPerEpoch, createPairs });
+  const start = checkpoint === undefined ? beginning : loadCheckpoint(checkpoint, { trainer, dataset: data });
   const startStep = start.epoch * stepsPerEpoch + start.stepOfEpoch;
   truncateMetrics(runFiles.metrics(folder), startStep);
   const metrics = new MetricsWriter(runFiles.metrics(folder));
@@ -105,7 +118,14 @@ async function open(config: Config, { stream }: RunOptions): Promise<Run> {
   return { config, folder, trainer, data, validation, loader, metrics, display, start, onFault };
 }
 
-function plan(run: { config: Config; trainer: Trainer; data: Dataset; totalSteps: number; folder: string; startStep: number }): string {
+function plan(run: {
+  config: Config;
+  trainer: Trainer;
+  data: Dataset;
+  totalSteps: number;
+  folder: string;
+  startStep: number;
+}): string {
   const { config, trainer, data, totalSteps, folder, startStep } = run;
   const parts = [
     `${config.model.name}, ${config.loss.kind}, ${data.size} pairs, batch ${config.run.batchSize}`,
@@ -115,11 +135,12 @@ function plan(run: { config: Config; trainer: Trainer; data: Dataset; totalSteps
   return parts.join("; ");
 }
 
-/** Where the run begins: at the start, or behind the last whole checkpoint of the run that is resumed. */
-function resume(config: Config, at: { trainer: Trainer; data: Dataset; folder: string }): Run["start"] {
-  const last = config.run.resume === undefined ? undefined : listCheckpoints(at.folder).at(-1);
-  if (last === undefined) return { epoch: 0, stepOfEpoch: 0 };
-  return loadCheckpoint(last, { trainer: at.trainer, dataset: at.data });
+const beginning: Run["start"] = { epoch: 0, stepOfEpoch: 0 };
+
+function createConfigured({ model, run, loss }: Config): CLIP {
+  const logitScale = -Math.log(loss.temperature.init);
+  const bias = loss.kind === "siglip" ? { logitBias: loss.bias.init } : {};
+  return createModel(model.name, { seed: run.seed, logitScale, ...bias });
 }
 
 /** A checkpoint at the end of every epoch; of older ones those at every `saveFrequency`th epoch stay. */

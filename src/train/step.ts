@@ -51,7 +51,8 @@ export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Pos
     const features = singleRank(toFloat32(encoded));
 
     // The inner functions g and their estimators u, of which ranks exchange one scalar per pair and side.
-    const input = { features, ids: inputs.ids, tau, gamma: gamma ?? 1 };
+    const bias = model.logitBias?.item() ?? 0;
+    const input = { features, ids: inputs.ids, tau, bias, gamma: gamma ?? 1, epoch };
     const inner = method.loss.inner(input);
 
     // The features' gradients, pushed back into the towers.
@@ -59,6 +60,7 @@ export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Pos
     dropGradients(groups);
     backward([encoded.image, encoded.text], { gradients: [result.features.image, result.features.text] });
     if (method.temperatureRate !== undefined) setGrad(model.logitScale, result.logScale);
+    if (model.logitBias !== undefined && result.bias !== undefined) setGrad(model.logitBias, result.bias);
 
     // The parameters, and the temperature with a learning rate of its own.
     const gradNorm = clip(trainer);

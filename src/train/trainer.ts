@@ -1,31 +1,31 @@
 // Everything that a step works on, made from the configuration.
+import type { PairState } from "../losses/pair-state.ts";
 import type { CLIP } from "../models/index.ts";
-import { AdamW } from "../optim/adamw.ts";
-import { parameterGroups } from "../optim/groups.ts";
-import { learningRate, type LearningRateSchedule } from "../optim/schedule.ts";
+import { learningRate } from "../optim/schedule.ts";
 import type { Config } from "./config/types.ts";
 import { createMethod } from "./method.ts";
+import { createGroups, createOptimizer, createSchedule } from "./optimizer.ts";
 import { resolvePrecision } from "./precision.ts";
 import type { Trainer } from "./step.ts";
 
 export interface TrainerContext {
   readonly model: CLIP;
-  /** Pairs in the data set: u has an entry for each. */
-  readonly dataSize: number;
   readonly stepsPerEpoch: number;
+  /** Makes the table of what the loss keeps of every pair, with these columns. */
+  readonly createPairs: (columns: readonly string[]) => PairState;
 }
 
-export function createTrainer(config: Config, { model, dataSize, stepsPerEpoch }: TrainerContext): Trainer {
-  const { run, optim } = config;
-  const schedule: LearningRateSchedule = { ...optim, kind: "cosine", steps: stepsPerEpoch * run.epochs };
-  const groups = parameterGroups(model.parameters(), optim.weightDecay);
+export function createTrainer(config: Config, { model, stepsPerEpoch, createPairs }: TrainerContext): Trainer {
+  const { epochs } = config.run;
+  const schedule = createSchedule(config.optim, { steps: stepsPerEpoch * epochs, stepsPerEpoch });
+  const groups = createGroups(config.optim, model.parameters());
   return {
     model,
-    method: createMethod(config.loss, { dataSize, epochs: run.epochs, schedule }),
+    method: createMethod(config.loss, { epochs, schedule, createPairs }),
     groups,
-    optimizer: new AdamW(groups, { beta1: optim.beta1, beta2: optim.beta2, eps: optim.eps }),
+    optimizer: createOptimizer(config.optim, groups),
     learningRate: learningRate(schedule),
     precision: resolvePrecision(config.model.precision),
-    gradClipNorm: optim.gradClipNorm,
+    gradClipNorm: config.optim.gradClipNorm,
   };
 }

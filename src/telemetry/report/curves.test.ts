@@ -4,7 +4,18 @@ import { buildCharts, movingMean, thin } from "./curves.ts";
 
 function train(step: number, change: Partial<TrainRecord> = {}): TrainRecord {
   const speeds = { samplesPerSecond: 300, dataWait: 0.1, residentBytes: 1.5e9, liveTensors: 10, time: 0 };
-  return { kind: "train", step, epoch: 0, samples: step, loss: step, infoNce: 3, tau: 0.05, lr: 1e-3, ...speeds, ...change };
+  return {
+    kind: "train",
+    step,
+    epoch: 0,
+    samples: step,
+    loss: step,
+    infoNce: 3,
+    tau: 0.05,
+    lr: 1e-3,
+    ...speeds,
+    ...change,
+  };
 }
 
 function evaluation(step: number, value: number): MetricsRecord {

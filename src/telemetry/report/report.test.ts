@@ -25,7 +25,18 @@ const escaped = "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&am
 
 function train(step: number): MetricsRecord {
   const speeds = { samplesPerSecond: 300, dataWait: 0.1, residentBytes: 1e9, liveTensors: 10, time: 0 };
-  return { kind: "train", step, epoch: 0, samples: step, loss: step, infoNce: 3, tau: 0.05, gamma: 1, lr: 1e-3, ...speeds };
+  return {
+    kind: "train",
+    step,
+    epoch: 0,
+    samples: step,
+    loss: step,
+    infoNce: 3,
+    tau: 0.05,
+    gamma: 1,
+    lr: 1e-3,
+    ...speeds,
+  };
 }
 
 function evaluation(step: number, split: string): MetricsRecord {

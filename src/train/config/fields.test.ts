@@ -28,9 +28,9 @@ test("flags have OpenCLIP's names where they mean the same", () => {
 });
 
 test("a setting of some kinds of the loss knows them", () => {
-  expect(onlyWith(fieldOfFlag("rho")!)).toEqual([{ union: "loss", kinds: ["fastclip-v3"] }]);
+  expect(onlyWith(fieldOfFlag("rho")!)).toEqual([{ union: "loss", kinds: ["fastclip-v2", "fastclip-v3"] }]);
   expect(onlyWith(fieldOfFlag("gamma-min")!)).toEqual([
-    { union: "loss", kinds: ["fastclip-v0", "fastclip-v1", "fastclip-v3"] },
+    { union: "loss", kinds: ["fastclip-v0", "fastclip-v1", "fastclip-v2", "fastclip-v3"] },
     { union: "loss.gamma", kinds: ["cosine"] },
   ]);
   expect(onlyWith(fieldOfFlag("temperature")!)).toEqual([]);
@@ -40,7 +40,7 @@ test("a setting of some kinds of the loss knows them", () => {
 test("a default is told in words, by kind where kinds differ", () => {
   expect(defaultText(fieldOfFlag("batch-size")!)).toBe("64");
   expect(defaultText(fieldOfFlag("aug-scale")!)).toBe("0.9 1");
-  expect(defaultText(fieldOfFlag("lr-tau")!)).toBe("auto with openclip; 0.0002 with fastclip-v0, fastclip-v3");
+  expect(defaultText(fieldOfFlag("lr-tau")!)).toBe("auto with openclip, siglip; 0.0002 with fastclip-v0, fastclip-v3; 0.0133 with fastclip-v2");
   expect(defaultText(fieldOfFlag("beta2")!)).toBe("0.98 with adamw, lamb; 0.99 with lion");
   expect(defaultText(fieldOfFlag("train-data")!)).toBeUndefined();
 });

@@ -134,19 +134,19 @@ test.each<[FlagValues, string]>([
   [{ name: "../x" }, '--name: expected the name of a folder, without / in it, got "../x"'],
   [{ "train-data": "" }, '--train-data: expected a pattern or a list of patterns, got ""'],
   [
-    { loss: "fastclip-v2" },
-    '--loss: expected one of "openclip", "fastclip-v0", "fastclip-v1", "fastclip-v3", got "fastclip-v2"',
+    { loss: "fastclip-v9" },
+    '--loss: expected one of "openclip", "siglip", "fastclip-v0", "fastclip-v1", "fastclip-v2", "fastclip-v3", got "fastclip-v9"',
   ],
   // Settings of a kind that was not chosen.
-  [{ loss: "openclip", rho: "1" }, "--rho: belongs to loss fastclip-v3, but the loss chosen is openclip"],
+  [{ loss: "openclip", rho: "1" }, "--rho: belongs to loss fastclip-v2, fastclip-v3, but the loss chosen is openclip"],
   [
     { loss: "fastclip-v1", "lr-tau": "1e-4" },
-    "--lr-tau: belongs to loss openclip, fastclip-v0, fastclip-v3, but the loss chosen is fastclip-v1",
+    "--lr-tau: belongs to loss openclip, siglip, fastclip-v0, fastclip-v2, fastclip-v3, but the loss chosen is fastclip-v1",
   ],
   [{ gamma: "0.5" }, "--gamma: belongs to loss.gamma constant, but the loss.gamma chosen is cosine"],
   [
     { loss: "openclip", "gamma-min": "0.5" },
-    "--gamma-min: belongs to loss fastclip-v0, fastclip-v1, fastclip-v3, but the loss chosen is openclip",
+    "--gamma-min: belongs to loss fastclip-v0, fastclip-v1, fastclip-v2, fastclip-v3, but the loss chosen is openclip",
   ],
   [{ momentum: "0.9" }, "--momentum: belongs to optim sgd, but the optim chosen is adamw"],
   [{ opt: "lion", eps: "1" }, "--eps: belongs to optim adamw, lamb, but the optim chosen is lion"],

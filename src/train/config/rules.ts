@@ -24,7 +24,7 @@ function intervalRules({ data }: SoundSections): Contradiction[] {
 }
 
 function gammaRules({ loss, run }: SoundSections): Contradiction[] {
-  if (!loss || !run || loss.kind === "openclip" || loss.gamma.kind !== "cosine") return [];
+  if (!loss || !run || loss.kind === "openclip" || loss.kind === "siglip" || loss.gamma.kind !== "cosine") return [];
   const { decayEpochs } = loss.gamma;
   if (decayEpochs === "auto" || decayEpochs <= run.epochs) return [];
   return [

@@ -37,10 +37,12 @@ const gammaSchema = described(
 );
 
 // tau is kept in [0.01, 1]: logit_scale = 1 / tau is clamped to [1, 100], as in CLIP.
-const init = described(z.number().min(0.01).max(1).default(0.07), {
-  flag: "temperature",
-  description: "Temperature tau to start with; logit_scale is 1 / tau",
-});
+const initial = (tau: number) =>
+  described(z.number().min(0.01).max(1).default(tau), {
+    flag: "temperature",
+    description: "Temperature tau to start with; logit_scale is 1 / tau",
+  });
+const init = initial(0.07);
 
 const learningRate = (initial: number | "auto") =>
   described(z.union([z.number().min(0), z.literal("auto")]).default(initial), {
@@ -55,6 +57,31 @@ const eps = described(z.number().min(0).default(1e-14), {
   flag: "fastclip-eps",
   description: "Added to u before it divides, so that an easy sample does not blow up",
 });
+
+const rho = described(z.number().min(0).default(6.5), {
+  flag: "rho",
+  description: "Weight of tau in the robust loss: a larger rho makes a smaller tau",
+});
+
+const decayRate = (initial: number, { flag, of }: { flag: string; of: string }) =>
+  described(z.number().min(0).lt(1).default(initial), { flag, description: `Memory of the mean of ${of}` });
+
+/** v2's temperatures: one for each picture and each text, with moments of their own. */
+const individualTemperature = z
+  .strictObject({
+    init: initial(0.03),
+    lr: described(z.number().min(0).default(0.0133), {
+      flag: "lr-tau",
+      description: "Learning rate of the temperature; auto is the model's",
+    }),
+    beta1: decayRate(0.9, { flag: "beta1-tau", of: "a temperature's gradients" }),
+    beta2: decayRate(0.999, { flag: "beta2-tau", of: "their squares" }),
+    eps: described(positive.default(1e-8), {
+      flag: "eps-tau",
+      description: "Added to the root of the squares before it divides",
+    }),
+  })
+  .prefault({});
 
 const tauGradient = described(z.enum(["reference", "exact"]).default("reference"), {
   flag: "tau-gradient",
@@ -71,6 +98,18 @@ export const lossSchema: z.ZodType<LossConfig> = described(
         temperature: temperature(z.strictObject({ init, lr: learningRate("auto") }).prefault({})),
       }),
       z.strictObject({
+        kind: z.literal("siglip"),
+        temperature: temperature(z.strictObject({ init: initial(0.1), lr: learningRate("auto") }).prefault({})),
+        bias: z
+          .strictObject({
+            init: described(z.number().default(-10), {
+              flag: "logit-bias",
+              description: "Bias of the logits to start with",
+            }),
+          })
+          .prefault({}),
+      }),
+      z.strictObject({
         kind: z.literal("fastclip-v0"),
         eps,
         tauGradient,
@@ -84,12 +123,16 @@ export const lossSchema: z.ZodType<LossConfig> = described(
         temperature: temperature(z.strictObject({ init }).prefault({})),
       }),
       z.strictObject({
+        kind: z.literal("fastclip-v2"),
+        eps,
+        rho,
+        gamma: gammaSchema,
+        temperature: temperature(individualTemperature),
+      }),
+      z.strictObject({
         kind: z.literal("fastclip-v3"),
         eps,
-        rho: described(z.number().min(0).default(6.5), {
-          flag: "rho",
-          description: "Weight of tau in the robust loss: a larger rho makes a smaller tau",
-        }),
+        rho,
         tauGradient,
         gamma: gammaSchema,
         temperature: temperature(
@@ -112,6 +155,6 @@ export const lossSchema: z.ZodType<LossConfig> = described(
     flag: "loss",
     value: "kind",
     description:
-      "openclip: the usual contrastive loss. FastCLIP: v0 learned tau, v1 constant tau, v3 learned tau in the robust loss",
+      "openclip: the usual contrastive loss. siglip: a sigmoid for each pair. FastCLIP: v0 learned tau, v1 constant tau, v2 a tau for each picture and text, v3 learned tau in the robust loss",
   },
 );

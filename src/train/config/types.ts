@@ -79,6 +79,7 @@ interface LearnedTemperature {
 
 export type LossConfig =
   | { readonly kind: "openclip"; readonly temperature: LearnedTemperature }
+  | { readonly kind: "siglip"; readonly temperature: LearnedTemperature; readonly bias: { readonly init: number } }
   | {
       readonly kind: "fastclip-v0";
       readonly eps: number;
@@ -91,6 +92,19 @@ export type LossConfig =
       readonly eps: number;
       readonly gamma: GammaConfig;
       readonly temperature: { readonly init: number };
+    }
+  | {
+      readonly kind: "fastclip-v2";
+      readonly eps: number;
+      readonly rho: number;
+      readonly gamma: GammaConfig;
+      readonly temperature: {
+        readonly init: number;
+        readonly lr: number;
+        readonly beta1: number;
+        readonly beta2: number;
+        readonly eps: number;
+      };
     }
   | {
       readonly kind: "fastclip-v3";

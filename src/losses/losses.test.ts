@@ -1,0 +1,239 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { arange, manualSeed, randn, scope, type Tensor, tensor } from "../tensor/index.ts";
+import { InnerEstimator } from "./estimator.ts";
+import { FastClipLoss, type Objective } from "./fastclip.ts";
+import { type Features, singleRank } from "./features.ts";
+import type { ContrastiveLoss, LossResult } from "./loss.ts";
+import { OpenClipLoss } from "./openclip.ts";
+import { mapPair, type Pair, pair } from "./pair.ts";
+import { PairState } from "./pair-state.ts";
+import {
+  crossEntropy,
+  finiteDifferences,
+  fromMatrix,
+  globalObjective,
+  innerFunctions,
+  type Matrix,
+  ofRank,
+  toMatrix,
+} from "./reference.fixture.ts";
+
+const eps = 1e-14;
+const rho = 6.5;
+
+const unitRows = (rows: number, width: number): Tensor => {
+  const values = randn([rows, width]);
+  return values.div(values.norm({ dim: [1], keepdim: true }));
+};
+
+const randomFeatures = (rows: number, width = 5): Pair<Tensor> => pair(() => unitRows(rows, width));
+
+function evaluate(loss: ContrastiveLoss, features: Features, tau: number): LossResult {
+  const rows = features.local.image.size(0);
+  const input = { features, ids: arange(rows, { dtype: "int64" }), tau, bias: 0, gamma: 1, epoch: 0 };
+  return loss.gradients(input, loss.inner(input).scalars);
+}
+
+const estimatorOf = (dataSize: number): InnerEstimator =>
+  new InnerEstimator(PairState.inMemory(InnerEstimator.columns, dataSize));
+
+const fastClip = (objective: Objective, dataSize = 64): FastClipLoss =>
+  new FastClipLoss({ objective, eps, estimator: estimatorOf(dataSize) });
+
+function expectClose(actual: readonly number[], expected: readonly number[], tolerance = 1e-4): void {
+  const largest = Math.max(...expected.map(Math.abs));
+  const error = Math.max(...expected.map((value, i) => Math.abs(value - actual[i]!)));
+  expect(error / largest).toBeLessThan(tolerance);
+}
+
+beforeEach(() => manualSeed(7));
+
+describe("gradients are those of the stated objective (gamma 1: u is g)", () => {
+  const cases: { name: string; loss: () => ContrastiveLoss; objective: (at: Pair<Matrix>, tau: number) => number }[] = [
+    { name: "openclip", loss: () => new OpenClipLoss(), objective: crossEntropy },
+    {
+      name: "v0",
+      loss: () => fastClip({ kind: "global", tauGradient: "exact" }),
+      objective: (at, tau) => globalObjective(at, { tau, eps }),
+    },
+    {
+      name: "v3",
+      loss: () => fastClip({ kind: "robust", rho, tauGradient: "exact" }),
+      objective: (at, tau) => tau * (globalObjective(at, { tau, eps }) + rho),
+    },
+  ];
+
+  test.each(cases)("$name, features", ({ loss, objective }) => {
+    const features = randomFeatures(6);
+    const { features: gradients } = evaluate(loss(), singleRank(features), 0.07);
+    const expected = finiteDifferences(mapPair(features, toMatrix), (at) => objective(at, 0.07));
+    expectClose(gradients.image.toArray(), expected.image.flat());
+    expectClose(gradients.text.toArray(), expected.text.flat());
+  });
+
+  test.each(cases)("$name, ln(1/tau)", ({ loss, objective }) => {
+    const features = randomFeatures(6);
+    const { logScale } = evaluate(loss(), singleRank(features), 0.07);
+    const matrices = mapPair(features, toMatrix);
+    const at = (logScale: number): number => objective(matrices, Math.exp(-logScale));
+    const h = 1e-5;
+    const center = Math.log(1 / 0.07);
+    expectClose([logScale.item()], [(at(center + h) - at(center - h)) / (2 * h)]);
+  });
+});
+
+describe("sharp temperatures and odd batches stay finite and exact", () => {
+  const repeated = (row: readonly number[], times: number): Matrix => Array.from({ length: times }, () => row);
+  const odd: { name: string; tau: number; features: () => Pair<Tensor> }[] = [
+    {
+      name: "tau 0.01, similarities of -1 and 1",
+      tau: 0.01,
+      features: () =>
+        pair(() =>
+          fromMatrix([
+            [1, 0],
+            [-1, 0],
+            [1, 0],
+          ]),
+        ),
+    },
+    {
+      name: "tau 0.01, every pair wrong",
+      tau: 0.01,
+      features: () => ({
+        image: fromMatrix([
+          [1, 0],
+          [-1, 0],
+        ]),
+        text: fromMatrix([
+          [-1, 0],
+          [1, 0],
+        ]),
+      }),
+    },
+    { name: "batch of two", tau: 0.07, features: () => randomFeatures(2) },
+    {
+      name: "duplicate pairs",
+      tau: 0.02,
+      features: () => pair(() => fromMatrix([...repeated([0.6, 0.8], 3), [1, 0]])),
+    },
+  ];
+
+  test.each(odd)("$name", ({ tau, features }) => {
+    const batch = features();
+    const losses = [new OpenClipLoss(), fastClip({ kind: "robust", rho, tauGradient: "reference" })];
+    for (const loss of losses) {
+      const { features: gradients, loss: value, logScale } = evaluate(loss, singleRank(batch), tau);
+      const numbers = [gradients.image, gradients.text, value, logScale].flatMap((result) => result.toArray());
+      expect(numbers.every(Number.isFinite)).toBe(true);
+    }
+    const loss = fastClip({ kind: "global", tauGradient: "exact" });
+    const input = {
+      features: singleRank(batch),
+      ids: arange(batch.image.size(0), { dtype: "int64" }),
+      tau,
+      bias: 0,
+      gamma: 1,
+      epoch: 0,
+    };
+    const inner = loss.inner(input);
+    const expected = innerFunctions(mapPair(batch, toMatrix), tau);
+    expectClose(inner.scalars.image.toArray(), expected.image.map(Math.log));
+    expectClose([inner.infoNce.item() + 1], [crossEntropy(mapPair(batch, toMatrix), tau) + 1]);
+  });
+});
+
+describe("estimators", () => {
+  test("a pair seen for the first time takes g, also in a late epoch", () => {
+    const estimator = estimatorOf(10);
+    const logG = tensor([-2, 3]);
+    const ids = tensor([7, 2], { dtype: "int64" });
+    expect(
+      estimator
+        .update(
+          ids,
+          pair(() => logG),
+          0.2,
+        )
+        .image.toArray(),
+    ).toEqual([-2, 3]);
+  });
+
+  test("the average is taken of u, not of its logarithm", () => {
+    const estimator = estimatorOf(3);
+    const ids = tensor([1], { dtype: "int64" });
+    estimator.update(
+      ids,
+      pair(() => tensor([Math.log(2)])),
+      1,
+    );
+    const updated = estimator.update(
+      ids,
+      pair(() => tensor([Math.log(6)])),
+      0.25,
+    );
+    expectClose(updated.text.toArray(), [Math.log(0.75 * 2 + 0.25 * 6)]);
+    expect(estimator.logU.text.toArray().slice(2)).toEqual([0]);
+  });
+
+  test("log u of exactly 0 is not taken for a pair never seen", () => {
+    const estimator = estimatorOf(1);
+    const ids = tensor([0], { dtype: "int64" });
+    estimator.update(
+      ids,
+      pair(() => tensor([0])),
+      1,
+    );
+    expectClose(
+      estimator
+        .update(
+          ids,
+          pair(() => tensor([Math.log(3)])),
+          0.5,
+        )
+        .image.toArray(),
+      [Math.log(2)],
+    );
+  });
+});
+
+test.each([1, 2, 3])("%i ranks give together what one gives", (ranks) => {
+  const all = randomFeatures(12);
+  for (const objective of [
+    { kind: "global", tauGradient: "reference" },
+    { kind: "robust", rho, tauGradient: "exact" },
+  ] as const) {
+    const whole = evaluate(fastClip(objective), singleRank(all), 0.05);
+    const loss = fastClip(objective);
+    const inputs = Array.from({ length: ranks }, (_, rank) => {
+      const features = ofRank(all, { rank, ranks });
+      const ids = arange(12 / ranks, { dtype: "int64" }).add(features.offset);
+      return { features, ids, tau: 0.05, bias: 0, gamma: 1, epoch: 0 };
+    });
+    const inner = inputs.map((input) => loss.inner(input).scalars);
+    const scalars = pair((side) => tensor(inner.flatMap((one) => one[side].toArray())));
+    const results = inputs.map((input) => loss.gradients(input, scalars));
+    const mean = (values: (result: LossResult) => number): number =>
+      results.reduce((sum, one) => sum + values(one), 0) / ranks;
+    expectClose([mean((one) => one.loss.item())], [whole.loss.item()]);
+    expectClose([mean((one) => one.logScale.item())], [whole.logScale.item()]);
+    expectClose(
+      results.flatMap((one) => one.features.text.toArray().map((x) => x / ranks)),
+      whole.features.text.toArray(),
+    );
+  }
+});
+
+test("a batch that needs several tiles gives what the full matrix gives", () => {
+  scope(() => {
+    const features = randomFeatures(2500, 8);
+    const { features: gradients } = evaluate(new OpenClipLoss(), singleRank(features), 0.05);
+    const logits = features.image.matmul(features.text.t()).div(0.05);
+    const weights = logits
+      .softmax(1)
+      .add(logits.softmax(0))
+      .div(2 * 2500 * 0.05);
+    const expected = weights.matmul(features.text).sub(features.text.div(2500 * 0.05));
+    expectClose(gradients.image.toArray(), expected.toArray());
+  });
+});
