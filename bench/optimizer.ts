@@ -1,5 +1,5 @@
 // A step of every optimizer over the parameters of ViT-B-32, beside torch's optimizers in Python, in one run, taking turns.
-//   npx tsx bench/optimizer.ts [--model NAME] [--json FILE]
+//   npx tsx bench/optimizer.ts [--model NAME] [--threads N] [--json FILE]
 // torch has neither LAMB nor Lion: the peer's are their formulas in torch's operators over lists of tensors.
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -12,7 +12,15 @@ import { Lamb } from "../src/optim/lamb.ts";
 import { Lion } from "../src/optim/lion.ts";
 import type { Optimizer } from "../src/optim/optimizer.ts";
 import { Sgd } from "../src/optim/sgd.ts";
-import { engineInfo, noGrad, resetPeakMemory, setGrad, tensorMemory, threads } from "../src/tensor/index.ts";
+import {
+  engineInfo,
+  noGrad,
+  resetPeakMemory,
+  setGrad,
+  setThreads,
+  tensorMemory,
+  threads,
+} from "../src/tensor/index.ts";
 import { PeerProcess, pythonPeer } from "./peer.ts";
 
 const pairs = 15;
@@ -33,8 +41,9 @@ const rows: readonly { ours: string; peer: string; create: Create }[] = [
 ];
 
 const { values: flags } = parseArgs({
-  options: { json: { type: "string" }, model: { type: "string", default: "ViT-B-32" } },
+  options: { json: { type: "string" }, model: { type: "string", default: "ViT-B-32" }, threads: { type: "string" } },
 });
+if (flags.threads !== undefined) setThreads(Number(flags.threads));
 const parameters = createModel(flags.model, { seed: 0 }).parameters();
 for (const parameter of parameters.values()) setGrad(parameter, parameter.zerosLike().add_(1e-3).keep());
 const groups = parameterGroups(parameters, 0.2);
@@ -72,6 +81,8 @@ async function measure({ ours, peer: name, create }: (typeof rows)[number]) {
     peer: name,
     milliseconds: Math.round(median(turns.map((both) => both.ours))),
     peerMilliseconds: Math.round(median(turns.map((both) => both.peer))),
+    fastest: Math.round(Math.min(...turns.map((both) => both.ours))),
+    peerFastest: Math.round(Math.min(...turns.map((both) => both.peer))),
     ratio: Number(median(turns.map((both) => both.ours / both.peer)).toFixed(2)),
     passingMegabytes: Math.round(passing / 1e6),
   };
@@ -95,8 +106,8 @@ console.log(
   `${result.machine}; Node ${process.version}, libtorch ${result.versions.libtorch}, ${result.threads.ours} threads`,
 );
 console.log(`a step over ${flags.model} (${result.parameters} parameters), median of ${pairs} pairs:`);
-for (const { ours, peer: name, milliseconds, peerMilliseconds, ratio, passingMegabytes } of results)
+for (const { ours, peer: name, ratio, ...row } of results)
   console.log(
-    `  ${ours.padEnd(6)} ${milliseconds} ms   torch ${name.padEnd(14)} ${peerMilliseconds} ms   ratio ${ratio}   ${passingMegabytes} MB on the way`,
+    `  ${ours.padEnd(5)} ${ratio} x torch ${name.padEnd(13)}  ${row.milliseconds} and ${row.peerMilliseconds} ms, fastest ${row.fastest} and ${row.peerFastest} ms; ${row.passingMegabytes} MB on the way`,
   );
 if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, null, 2)}\n`);

@@ -88,7 +88,8 @@ for line in sys.stdin:
         reply = {"torch": torch.__version__, "threads": torch.get_num_threads()}
     elif "optimizer" in request:
         optimizer = None
-        optimizer = OPTIMIZERS[request["optimizer"]](groups)
+        # Copies, because torch writes an optimizer's settings into the groups, where the next one would find them.
+        optimizer = OPTIMIZERS[request["optimizer"]]([dict(group) for group in groups])
     else:
         start = time.perf_counter()
         optimizer.step()

@@ -29,7 +29,7 @@ export function command(): Command {
 /** Settings that suit 64-pixel drawings and a few minutes on two cores; docs/quickstart.md says how they were found. */
 function demoSettings(data: DemoSummary): Values {
   return {
-    model: { name: "RN-Ti-64" },
+    model: { name: "RN-Ti-64", precision: "fp32" },
     data: {
       train: [data.train.pattern],
       val: [data.heldOutStyle.pattern],

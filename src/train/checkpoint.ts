@@ -31,7 +31,7 @@ const pairsFile = "pairs.f32";
 const folderName = /^step-(\d{9})$/;
 
 /** The folder of a run's checkpoints. */
-export function checkpointsOf(run: string): string {
+function checkpointsOf(run: string): string {
   return join(run, "checkpoints");
 }
 
@@ -80,22 +80,21 @@ export function listCheckpoints(run: string): string[] {
 }
 
 /** Reads state.json of a checkpoint. */
-export function readState(checkpoint: string): CheckpointState {
+function readState(checkpoint: string): CheckpointState {
   return JSON.parse(readFileSync(join(checkpoint, stateFile), "utf8")) as CheckpointState;
 }
 
-/** Puts weights, moments and random state back; `restorePairs` has done the rest. Refuses a checkpoint that was made on another data set. */
-export function loadCheckpoint(
-  checkpoint: string,
-  options: { trainer: Trainer; dataset: CheckpointState["dataset"] },
-): CheckpointState {
-  const { trainer, dataset } = options;
-  const state = readState(checkpoint);
-  if (state.dataset.fingerprint !== dataset.fingerprint)
-    throw new Error(
-      `${checkpoint} was made on another data set (${state.dataset.size} pairs, fingerprint ${state.dataset.fingerprint.slice(0, 12)}); ` +
-        `this one has ${dataset.size} pairs, fingerprint ${dataset.fingerprint.slice(0, 12)}`,
-    );
+/** Refuses a checkpoint that was made on another data set: what is kept of its pairs would be taken for that of others. */
+export function checkDataset(checkpoint: string, dataset: CheckpointState["dataset"]): void {
+  const saved = readState(checkpoint).dataset;
+  if (saved.fingerprint === dataset.fingerprint) return;
+  const named = ({ size, fingerprint }: CheckpointState["dataset"]): string =>
+    `${size} pairs, fingerprint ${fingerprint.slice(0, 12)}`;
+  throw new Error(`${checkpoint} was made on another data set (${named(saved)}) than this one (${named(dataset)})`);
+}
+
+/** Puts weights, moments and random state back; `restorePairs` has done the rest. Returns where the run goes on. */
+export function loadCheckpoint(checkpoint: string, trainer: Trainer): CheckpointState {
   loadWeights(trainer.model, checkpoint);
   scope(() => {
     const { tensors } = readSafetensors(join(checkpoint, trainingFile));
@@ -104,7 +103,7 @@ export function loadCheckpoint(
     if (rng === undefined) throw new Error(`${join(checkpoint, trainingFile)} holds no random state`);
     setRngState(rng.clone());
   });
-  return state;
+  return readState(checkpoint);
 }
 
 /** Removes checkpoints that are not to be kept; the newest always stays. */

@@ -9,6 +9,7 @@ import { createDisplay, type Display } from "../telemetry/live.ts";
 import { MetricsWriter, truncateMetrics } from "../telemetry/metrics.ts";
 import { setThreads, threads } from "../tensor/index.ts";
 import {
+  checkDataset,
   listCheckpoints,
   loadCheckpoint,
   pairsPath,
@@ -19,8 +20,9 @@ import {
 import type { Config } from "./config/types.ts";
 import { openConfigured, openTrainLoader } from "./data.ts";
 import { evaluateConfigured } from "./evaluation.ts";
-import { openRunFolder, runFiles } from "./folder.ts";
+import { describeRun, locateRun, runFiles } from "./folder.ts";
 import { trainLoop } from "./loop.ts";
+import { Resources } from "./resources.ts";
 import { type RunTimes, writeResults } from "./results.ts";
 import type { Trainer } from "./step.ts";
 import { createTrainer } from "./trainer.ts";
@@ -52,12 +54,17 @@ interface Run {
   readonly display: Display;
   readonly start: { readonly epoch: number; readonly stepOfEpoch: number };
   readonly onFault: (fault: Fault) => void;
+  readonly resources: Resources;
 }
 
 /** Trains as configured, to the end. */
 export async function train(config: Config, options: RunOptions): Promise<RunSummary> {
   const started = performance.now();
-  const run = await open(config, options);
+  const resources = new Resources();
+  const run = await open(config, { ...options, resources }).catch(async (error: unknown) => {
+    await resources.close();
+    throw error;
+  });
   let evaluation: Evaluation | undefined;
   let evaluationSeconds = 0;
   try {
@@ -73,12 +80,7 @@ export async function train(config: Config, options: RunOptions): Promise<RunSum
       },
     });
   } finally {
-    run.display.close();
-    run.metrics.close();
-    await run.loader.close();
-    run.data.close();
-    run.trainer.method.pairs?.close();
-    run.validation?.close();
+    await run.resources.close();
   }
   const trainingSeconds = (performance.now() - started) / 1000 - evaluationSeconds;
   const times: RunTimes = { ...options.times, training: trainingSeconds, evaluation: evaluationSeconds };
@@ -87,35 +89,39 @@ export async function train(config: Config, options: RunOptions): Promise<RunSum
   return { folder, evaluation, times };
 }
 
-async function open(config: Config, { stream }: RunOptions): Promise<Run> {
+async function open(config: Config, { stream, resources }: RunOptions & { resources: Resources }): Promise<Run> {
   if (config.run.threads !== "auto") setThreads(config.run.threads);
   const messages: string[] = [];
   let say = (message: string): void => void messages.push(message);
   const onFault = (fault: Fault): void => say(fault.message);
-  const data = await openConfigured(config.data.train, { config, onFault });
-  const validation = config.data.val && (await openConfigured(config.data.val, { config, onFault }));
+  const data = resources.add(await openConfigured(config.data.train, { config, onFault }));
+  const validation = config.data.val && resources.add(await openConfigured(config.data.val, { config, onFault }));
   const model = createConfigured(config);
-  const loader = openTrainLoader(data, { config, onFault, model: model.config });
+  const loader = resources.add(openTrainLoader(data, { config, onFault, model: model.config }));
   const { stepsPerEpoch } = loader;
-  const folder = openRunFolder(config);
+  const folder = locateRun(config);
   const checkpoint = config.run.resume === undefined ? undefined : listCheckpoints(folder).at(-1);
+  if (checkpoint !== undefined) checkDataset(checkpoint, data);
+  describeRun(folder, config);
   restorePairs(folder, checkpoint);
   const createPairs = (columns: readonly string[]): PairState =>
-    PairState.inFile(columns, { size: data.size, path: pairsPath(folder) });
+    resources.add(PairState.inFile(columns, { size: data.size, path: pairsPath(folder) }));
   const trainer = createTrainer(config, { model, stepsPerEpoch, createPairs });
-  const start = checkpoint === undefined ? beginning : loadCheckpoint(checkpoint, { trainer, dataset: data });
+  const start = checkpoint === undefined ? beginning : loadCheckpoint(checkpoint, trainer);
   const startStep = start.epoch * stepsPerEpoch + start.stepOfEpoch;
   truncateMetrics(runFiles.metrics(folder), startStep);
-  const metrics = new MetricsWriter(runFiles.metrics(folder));
+  const metrics = resources.add(new MetricsWriter(runFiles.metrics(folder)));
   const totals = { totalSteps: config.run.epochs * stepsPerEpoch, totalEpochs: config.run.epochs, startStep };
-  const display = createDisplay({ stream, isTTY: stream.isTTY === true, logEvery: config.run.logEvery, ...totals });
+  const display = resources.add(
+    createDisplay({ stream, isTTY: stream.isTTY === true, logEvery: config.run.logEvery, ...totals }),
+  );
   say = (message) => {
     display.line(message);
     metrics.write({ kind: "event", level: "warning", message });
   };
   display.line(plan({ config, trainer, data, totalSteps: totals.totalSteps, folder, startStep }));
   for (const message of messages) say(message);
-  return { config, folder, trainer, data, validation, loader, metrics, display, start, onFault };
+  return { config, folder, trainer, data, validation, loader, metrics, display, start, onFault, resources };
 }
 
 function plan(run: {

@@ -40,7 +40,9 @@ test("a setting of some kinds of the loss knows them", () => {
 test("a default is told in words, by kind where kinds differ", () => {
   expect(defaultText(fieldOfFlag("batch-size")!)).toBe("64");
   expect(defaultText(fieldOfFlag("aug-scale")!)).toBe("0.9 1");
-  expect(defaultText(fieldOfFlag("lr-tau")!)).toBe("auto with openclip, siglip; 0.0002 with fastclip-v0, fastclip-v3; 0.0133 with fastclip-v2");
+  expect(defaultText(fieldOfFlag("lr-tau")!)).toBe(
+    "auto with openclip, siglip; 0.0002 with fastclip-v0, fastclip-v3; 0.0133 with fastclip-v2",
+  );
   expect(defaultText(fieldOfFlag("beta2")!)).toBe("0.98 with adamw, lamb; 0.99 with lion");
   expect(defaultText(fieldOfFlag("train-data")!)).toBeUndefined();
 });
