@@ -19,14 +19,12 @@ export class InnerEstimator {
     this.logU = pair((side) => state.column(`log_u.${side}`));
   }
 
-  /** Updates the pairs `ids` (int64, [b]) with log g [b] and returns their new log u, [b]. */
-  update(ids: Tensor, logG: Pair<Tensor>, gamma: number): Pair<Tensor> {
-    const updated = mapPair(logG, (value, side) => movingAverage(this.logU[side].indexSelect(0, ids), value, gamma));
-    this.store(ids, updated);
-    return updated;
+  /** The new log u of the pairs `ids` (int64, [b]), given log g [b]; nothing is stored. */
+  updated(ids: Tensor, logG: Pair<Tensor>, gamma: number): Pair<Tensor> {
+    return mapPair(logG, (value, side) => movingAverage(this.logU[side].indexSelect(0, ids), value, gamma));
   }
 
-  /** Stores log u of pairs, which other ranks may have computed. */
+  /** Stores log u of pairs. */
   store(ids: Tensor, logU: Pair<Tensor>): void {
     mapPair(logU, (value, side) => this.logU[side].indexCopy_(0, ids, value.maskedFill(value.eq(0), almostZero)));
   }

@@ -34,7 +34,8 @@ export class FastClipLoss implements ContrastiveLoss {
   inner({ features, ids, tau, gamma }: LossInput): InnerResult {
     const inverseTau = full([1], 1 / tau);
     const logG = logInnerFunction(features, { image: inverseTau, text: inverseTau });
-    return { scalars: this.#estimator.update(ids, logG, gamma), infoNce: infoNce(features, logG) };
+    const logU = this.#estimator.updated(ids, logG, gamma);
+    return { scalars: logU, infoNce: infoNce(features, logG), commit: () => this.#estimator.store(ids, logU) };
   }
 
   /** Weights each anchor's terms by 1 / (eps + u). */

@@ -51,7 +51,7 @@ export class IndividualLoss implements ContrastiveLoss {
       mapPair(tau, (value) => value.reciprocal()),
     );
     const logG = mapPair(statistics, (side) => side.logG);
-    const logU = this.#estimator.update(ids, logG, gamma);
+    const logU = this.#estimator.updated(ids, logG, gamma);
     const bound = mapPair(statistics, ({ largestDifference }, side) =>
       this.#bound[side].indexSelect(0, ids).maximum(largestDifference),
     );
@@ -61,11 +61,14 @@ export class IndividualLoss implements ContrastiveLoss {
       const share = logG[side].sub(logWeight[side]).exp();
       return logWeight[side].add(this.#rho).sub(share.mul(meanDifference));
     });
-    mapPair(bound, (value, side) => this.#bound[side].indexCopy_(0, ids, value));
-    this.#temperatures.update(ids, gradients, epoch);
     return {
       scalars: pair((side) => stack([logWeight[side], tau[side]], { dim: 1 })),
       infoNce: infoNce(features, logG),
+      commit: () => {
+        this.#estimator.store(ids, logU);
+        this.#temperatures.update(ids, gradients, epoch);
+        mapPair(bound, (value, side) => this.#bound[side].indexCopy_(0, ids, value));
+      },
     };
   }
 

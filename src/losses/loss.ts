@@ -23,6 +23,8 @@ export interface InnerResult {
   readonly scalars: Pair<Tensor>;
   /** InfoNCE of the batch at the present temperature, the mean over this rank's pairs and both sides, []. */
   readonly infoNce: Tensor;
+  /** Stores what the loss keeps of these pairs. Until then nothing has changed, so that a step can be given up. */
+  commit(): void;
 }
 
 export interface LossResult {
@@ -37,7 +39,7 @@ export interface LossResult {
 }
 
 export interface ContrastiveLoss {
-  /** Evaluates the inner function on this rank's pairs and updates what the loss keeps of them. */
+  /** Evaluates the inner function on this rank's pairs and updates, but does not store yet, what the loss keeps of them. */
   inner(input: LossInput): InnerResult;
   /** The gradients, given the scalars of the global batch, [B] or [B, 2]. */
   gradients(input: LossInput, scalars: Pair<Tensor>): LossResult;

@@ -143,57 +143,40 @@ describe("sharp temperatures and odd batches stay finite and exact", () => {
   });
 });
 
+function update(
+  estimator: InnerEstimator,
+  { ids, logG, gamma }: { ids: Tensor; logG: Tensor; gamma: number },
+): Pair<Tensor> {
+  const logU = estimator.updated(
+    ids,
+    pair(() => logG),
+    gamma,
+  );
+  estimator.store(ids, logU);
+  return logU;
+}
+
 describe("estimators", () => {
+  const at = (id: number): Tensor => tensor([id], { dtype: "int64" });
+
   test("a pair seen for the first time takes g, also in a late epoch", () => {
-    const estimator = estimatorOf(10);
-    const logG = tensor([-2, 3]);
-    const ids = tensor([7, 2], { dtype: "int64" });
-    expect(
-      estimator
-        .update(
-          ids,
-          pair(() => logG),
-          0.2,
-        )
-        .image.toArray(),
-    ).toEqual([-2, 3]);
+    const [ids, logG] = [tensor([7, 2], { dtype: "int64" }), tensor([-2, 3])];
+    expect(update(estimatorOf(10), { ids, logG, gamma: 0.2 }).image.toArray()).toEqual([-2, 3]);
   });
 
   test("the average is taken of u, not of its logarithm", () => {
     const estimator = estimatorOf(3);
-    const ids = tensor([1], { dtype: "int64" });
-    estimator.update(
-      ids,
-      pair(() => tensor([Math.log(2)])),
-      1,
-    );
-    const updated = estimator.update(
-      ids,
-      pair(() => tensor([Math.log(6)])),
-      0.25,
-    );
+    update(estimator, { ids: at(1), logG: tensor([Math.log(2)]), gamma: 1 });
+    const updated = update(estimator, { ids: at(1), logG: tensor([Math.log(6)]), gamma: 0.25 });
     expectClose(updated.text.toArray(), [Math.log(0.75 * 2 + 0.25 * 6)]);
     expect(estimator.logU.text.toArray().slice(2)).toEqual([0]);
   });
 
   test("log u of exactly 0 is not taken for a pair never seen", () => {
     const estimator = estimatorOf(1);
-    const ids = tensor([0], { dtype: "int64" });
-    estimator.update(
-      ids,
-      pair(() => tensor([0])),
-      1,
-    );
-    expectClose(
-      estimator
-        .update(
-          ids,
-          pair(() => tensor([Math.log(3)])),
-          0.5,
-        )
-        .image.toArray(),
-      [Math.log(2)],
-    );
+    update(estimator, { ids: at(0), logG: tensor([0]), gamma: 1 });
+    const updated = update(estimator, { ids: at(0), logG: tensor([Math.log(3)]), gamma: 0.5 });
+    expectClose(updated.image.toArray(), [Math.log(2)]);
   });
 });
 

@@ -14,7 +14,7 @@ export class OpenClipLoss implements ContrastiveLoss {
   inner({ features, tau }: LossInput): InnerResult {
     const inverseTau = full([1], 1 / tau);
     const logG = logInnerFunction(features, { image: inverseTau, text: inverseTau });
-    return { scalars: logG, infoNce: infoNce(features, logG) };
+    return { scalars: logG, infoNce: infoNce(features, logG), commit: () => {} };
   }
 
   gradients({ features, tau }: LossInput, logG: Pair<Tensor>): LossResult {

@@ -14,7 +14,7 @@ export class SigLipLoss implements ContrastiveLoss {
   inner({ features, tau }: LossInput): InnerResult {
     const inverseTau = full([1], 1 / tau);
     const logG = logInnerFunction(features, { image: inverseTau, text: inverseTau });
-    return { scalars: pair(() => zeros([0])), infoNce: infoNce(features, logG) };
+    return { scalars: pair(() => zeros([0])), infoNce: infoNce(features, logG), commit: () => {} };
   }
 
   gradients({ features, tau, bias }: LossInput): LossResult {

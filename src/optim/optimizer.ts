@@ -26,6 +26,11 @@ export function withGradients(group: ParameterGroup): WithGradient[] {
   });
 }
 
+/** The gradients of all groups. */
+export function gradientsOf(groups: readonly ParameterGroup[]): Tensor[] {
+  return groups.flatMap(withGradients).map(({ gradient }) => gradient);
+}
+
 /** Drops the gradients, so that the next backward writes instead of adding. */
 export function dropGradients(groups: readonly ParameterGroup[]): void {
   for (const { parameters } of groups) for (const parameter of parameters.values()) setGrad(parameter, null);

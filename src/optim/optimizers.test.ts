@@ -170,3 +170,18 @@ test("parameters that do not fit into one portion are all updated", () => {
   const ends = [...parameters.values()].map((values) => [values.amin().item(), values.amax().item()]);
   expect(ends).toEqual(sizes.map((_, i) => [i - 0.5, i - 0.5]));
 });
+
+test.each(optimizers)("%s does not depend on how a kernel lies in memory", (_, create) => {
+  const trained = (memoryFormat: "contiguous" | "channelsLast"): number[] => {
+    manualSeed(1);
+    const parameter = randn([4, 3, 2, 2]).contiguous({ memoryFormat }).requireGrad();
+    const optimizer = create(parameterGroups(new Map([["w", parameter]]), 0.1));
+    for (let step = 0; step < 3; step++) {
+      setGrad(parameter, randn([4, 3, 2, 2]).contiguous({ memoryFormat }));
+      noGrad(() => optimizer.step(rates));
+    }
+    return parameter.toArray();
+  };
+  const [plain, channelsLast] = [trained("contiguous"), trained("channelsLast")];
+  for (const [i, value] of plain.entries()) expect(channelsLast[i]).toBeCloseTo(value, 6);
+});

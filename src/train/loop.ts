@@ -14,6 +14,8 @@ export interface LoopOptions {
   /** Where the run goes on: finished steps of the whole run are epoch * stepsPerEpoch + stepOfEpoch. */
   readonly start: { readonly epoch: number; readonly stepOfEpoch: number };
   readonly logEvery: number;
+  /** The run stops when so many steps in a row were given up. */
+  readonly maxSkipped: number;
   readonly metrics: MetricsWriter;
   readonly display: Display;
   /** Called when an epoch is finished; counts from 0. */
@@ -24,22 +26,54 @@ export interface LoopOptions {
 export async function trainLoop(options: LoopOptions): Promise<void> {
   const { loader, epochs, start, afterEpoch } = options;
   const meter = new Meter();
+  const skips = new SkipCounter(options);
   for (let epoch = start.epoch; epoch < epochs; epoch++) {
     const startStep = epoch === start.epoch ? start.stepOfEpoch : 0;
-    for await (const batch of loader.epoch(epoch, { startStep })) runStep(batch, { ...options, meter });
+    for await (const batch of loader.epoch(epoch, { startStep })) runStep(batch, { ...options, meter, skips });
     await meter.without(() => afterEpoch(epoch));
   }
 }
 
-function runStep(batch: Batch, options: LoopOptions & { meter: Meter }): void {
-  const { trainer, loader, meter } = options;
-  const step = batch.epoch * loader.stepsPerEpoch + batch.step;
+function runStep(batch: Batch, options: LoopOptions & { meter: Meter; skips: SkipCounter }): void {
+  const { trainer, loader, meter, skips } = options;
+  const { epoch, size, waitMs } = batch;
+  const step = epoch * loader.stepsPerEpoch + batch.step;
   const imageSize = trainer.model.config.vision_cfg.image_size;
-  const result = scope(() => trainStep(trainer, inputsOf(batch, imageSize), { epoch: batch.epoch, step }));
-  meter.add({ result, samples: batch.size, waitMs: batch.waitMs });
-  const { size, epoch } = batch;
+  const result = scope(() => trainStep(trainer, inputsOf(batch, imageSize), { epoch, step }));
   batch.release();
+  if ("skipped" in result) {
+    skips.count(step + 1, result.skipped);
+    return;
+  }
+  skips.reset();
+  meter.add({ result, samples: size, waitMs });
   report(options, { step: step + 1, epoch, samples: (step + 1) * size });
+}
+
+/** Says which steps were given up, and ends a run in which nothing else happens any more. */
+class SkipCounter {
+  readonly #options: Pick<LoopOptions, "maxSkipped" | "metrics" | "display">;
+  #inARow = 0;
+
+  constructor(options: Pick<LoopOptions, "maxSkipped" | "metrics" | "display">) {
+    this.#options = options;
+  }
+
+  count(step: number, reason: string): void {
+    const { maxSkipped, metrics, display } = this.#options;
+    this.#inARow++;
+    const message = `step ${step} changed nothing: ${reason} (${this.#inARow} of at most ${maxSkipped} in a row)`;
+    metrics.write({ kind: "event", level: "warning", message, step });
+    display.line(message);
+    if (this.#inARow < maxSkipped) return;
+    throw new Error(
+      `${maxSkipped} steps in a row were not finite, the last one because ${reason}; try a lower --lr or --grad-clip-norm`,
+    );
+  }
+
+  reset(): void {
+    this.#inARow = 0;
+  }
 }
 
 /** The display is told of every step; the metrics file of every `logEvery`th and of the last one. */

@@ -2,10 +2,10 @@
 import { residentBytes } from "../telemetry/memory.ts";
 import type { TrainRecord } from "../telemetry/metrics.ts";
 import { liveTensors } from "../tensor/index.ts";
-import type { StepResult } from "./step.ts";
+import type { FinishedStep } from "./step.ts";
 
 export interface MeteredStep {
-  readonly result: StepResult;
+  readonly result: FinishedStep;
   readonly samples: number;
   /** Milliseconds spent waiting for the batch. */
   readonly waitMs: number;
@@ -20,7 +20,7 @@ export class Meter {
   #wait = 0;
   #loss = 0;
   #infoNce = 0;
-  #last: StepResult | undefined;
+  #last: FinishedStep | undefined;
 
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;

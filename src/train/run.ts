@@ -1,4 +1,5 @@
 // A whole run: set up, train, evaluate, and leave its results in the run's folder.
+import { availableParallelism } from "node:os";
 import type { Dataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
 import type { Loader } from "../data/loader.ts";
@@ -72,6 +73,7 @@ export async function train(config: Config, options: RunOptions): Promise<RunSum
       ...run,
       epochs: config.run.epochs,
       logEvery: config.run.logEvery,
+      maxSkipped: config.run.maxSkipped,
       afterEpoch: async (epoch) => {
         save(run, epoch);
         if (!isEvaluationDue(run, epoch)) return;
@@ -90,7 +92,7 @@ export async function train(config: Config, options: RunOptions): Promise<RunSum
 }
 
 async function open(config: Config, { stream, resources }: RunOptions & { resources: Resources }): Promise<Run> {
-  if (config.run.threads !== "auto") setThreads(config.run.threads);
+  setThreads(computeThreads(config));
   const messages: string[] = [];
   let say = (message: string): void => void messages.push(message);
   const onFault = (fault: Fault): void => say(fault.message);
@@ -139,6 +141,14 @@ function plan(run: {
     startStep > 0 ? `${folder}, from step ${startStep} on` : folder,
   ];
   return parts.join("; ");
+}
+
+/**
+ * "auto" leaves a core to each loader thread: operators share their work among threads that wait for each other, and one that has
+ * to share its core holds all others up (docs/performance.md has the figures).
+ */
+function computeThreads({ run, data }: Config): number {
+  return run.threads === "auto" ? Math.max(1, availableParallelism() - data.workers) : run.threads;
 }
 
 const beginning: Run["start"] = { epoch: 0, stepOfEpoch: 0 };

@@ -3,9 +3,10 @@ import { singleRank, toFloat32 } from "../losses/features.ts";
 import type { CLIP } from "../models/clip.ts";
 import { clipGradients, gradientNorm } from "../optim/clip.ts";
 import type { ParameterGroup } from "../optim/groups.ts";
-import { dropGradients, type Optimizer, withGradients } from "../optim/optimizer.ts";
-import { backward, noGrad, scope, setGrad } from "../tensor/index.ts";
+import { dropGradients, gradientsOf, type Optimizer } from "../optim/optimizer.ts";
+import { backward, type NamedTensors, noGrad, scope, setGrad } from "../tensor/index.ts";
 import { encode, type Inputs, type Precision } from "./encode.ts";
+import { findNonFinite } from "./finite.ts";
 import type { Method } from "./method.ts";
 
 /** What a step works on. */
@@ -26,7 +27,10 @@ export interface Position {
   readonly step: number;
 }
 
-export interface StepResult {
+/** A finished step, or one that was given up because something was not finite, and so changed nothing. */
+export type StepResult = FinishedStep | { readonly skipped: string };
+
+export interface FinishedStep {
   /** The method's own loss, and InfoNCE of the same batch, which compares methods. */
   readonly loss: number;
   readonly infoNce: number;
@@ -34,17 +38,19 @@ export interface StepResult {
   readonly tau: number;
   readonly gamma: number | undefined;
   readonly lr: number;
-  /** The norm of all gradients before clipping; measured only when they are clipped. */
-  readonly gradNorm: number | undefined;
+  /** The norm of all gradients, before clipping. */
+  readonly gradNorm: number;
 }
 
 const maxLogitScale = Math.log(100); // as in OpenCLIP: tau >= 0.01
 
 export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Position): StepResult {
-  const { model, method, groups, optimizer, precision } = trainer;
+  const { model, method, groups, optimizer, precision, gradClipNorm } = trainer;
   return scope(() => {
     const tau = temperature(model);
     const gamma = method.gamma?.(epoch);
+
+    const statistics = statisticsOf(model);
 
     // Encode, and gather the features without gradient. One process: this rank's features are all there are.
     const encoded = encode(model, inputs, precision);
@@ -62,11 +68,22 @@ export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Pos
     if (method.temperatureRate !== undefined) setGrad(model.logitScale, result.logScale);
     if (model.logitBias !== undefined && result.bias !== undefined) setGrad(model.logitBias, result.bias);
 
+    // Nothing has changed so far but the statistics of batch norm; from here on everything does.
+    const gradients = gradientsOf(groups);
+    const norm = gradientNorm(gradients);
+    const gradNorm = norm.item();
+    const skipped = findNonFinite({ features: features.local, ids: inputs.ids, groups, gradNorm });
+    if (skipped !== undefined) {
+      putBack(model, statistics);
+      return { skipped };
+    }
+    inner.commit();
+
     // The parameters, and the temperature with a learning rate of its own.
-    const gradNorm = clip(trainer);
     const lr = trainer.learningRate(step);
     const lrTau = method.temperatureRate?.(step, tau) ?? 0;
     noGrad(() => {
+      if (gradClipNorm !== undefined) clipGradients(gradients, { norm, maxNorm: gradClipNorm });
       optimizer.step({ gainsAndBiases: lr, weights: lr, logitScale: lrTau });
       model.logitScale.clamp_({ min: 0, max: maxLogitScale });
     });
@@ -79,10 +96,11 @@ function temperature(model: CLIP): number {
   return Math.exp(-model.logitScale.item());
 }
 
-function clip({ groups, gradClipNorm }: Trainer): number | undefined {
-  if (gradClipNorm === undefined) return undefined;
-  const gradients = groups.flatMap((group) => withGradients(group).map(({ gradient }) => gradient));
-  const norm = gradientNorm(gradients);
-  clipGradients(gradients, { norm, maxNorm: gradClipNorm });
-  return norm.item();
+/** The running statistics of batch norm, which the forward pass changes. */
+function statisticsOf(model: CLIP): NamedTensors {
+  return new Map([...model.buffers()].map(([name, buffer]) => [name, buffer.clone()]));
+}
+
+function putBack(model: CLIP, statistics: NamedTensors): void {
+  for (const [name, buffer] of model.buffers()) buffer.copy_(statistics.get(name)!);
 }

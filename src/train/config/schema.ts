@@ -40,7 +40,7 @@ const runSchema: z.ZodType<RunConfig> = described(
       threads: described(z.union([z.int().min(1).max(4096), z.literal("auto")]).default("auto"), {
         flag: "threads",
         unit: "threads",
-        description: "Threads for the arithmetic; auto takes all cores of the CPU",
+        description: "Threads for the arithmetic; auto takes all cores of the CPU but one for each loader thread",
       }),
       batchSize: described(z.int().min(2).default(64), {
         flag: "batch-size",
@@ -66,6 +66,11 @@ const runSchema: z.ZodType<RunConfig> = described(
         flag: "val-frequency",
         unit: "epochs",
         description: "How often the model is evaluated; 0 evaluates only at the end",
+      }),
+      maxSkipped: described(z.int().min(1).default(10), {
+        flag: "max-skipped-steps",
+        unit: "steps",
+        description: "A step that is not finite changes nothing; after so many in a row the run stops",
       }),
     })
     .prefault({}),

@@ -64,6 +64,7 @@ export interface RunConfig {
   readonly logEvery: number;
   readonly saveFrequency: number;
   readonly evalFrequency: number;
+  readonly maxSkipped: number;
 }
 
 /** The estimator's weight by epoch. "auto" is resolved where the schedule is made, from the number of epochs. */

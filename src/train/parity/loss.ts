@@ -97,8 +97,9 @@ interface StepTask {
 function replayStep({ settings, tensors, loss, pairs, step }: StepTask): Comparison[] {
   const get = (name: string): Tensor => tensorOf(tensors, `step${step}.${name}`);
   const ranks = Array.from({ length: settings.worldSize }, (_, rank) => inputOf(settings, { get, step, rank }));
-  const inner = ranks.map((input) => loss.inner(input).scalars);
-  const scalars = pair((side) => cat(inner.map((rank) => rank[side])));
+  const inner = ranks.map((input) => loss.inner(input));
+  for (const { commit } of inner) commit();
+  const scalars = pair((side) => cat(inner.map((rank) => rank.scalars[side])));
   const gradients = ranks.flatMap((input, rank) => {
     const result = loss.gradients(input, scalars);
     const compared = (what: string, actual: Tensor, tolerance: Tolerance): Comparison => {

@@ -8,7 +8,7 @@ import { type LearningRateSchedule, learningRate } from "../../optim/schedule.ts
 import { type NamedTensors, scope, type Tensor, tensor } from "../../tensor/index.ts";
 import type { LossConfig } from "../config/types.ts";
 import { createMethod } from "../method.ts";
-import { type StepResult, type Trainer, trainStep } from "../step.ts";
+import { type FinishedStep, type Trainer, trainStep } from "../step.ts";
 import { tensorOf } from "./case.ts";
 import type { Comparison, Tolerance } from "./compare.ts";
 import { goldenGamma, type LossSettings } from "./loss.ts";
@@ -117,13 +117,15 @@ function lossConfig(settings: TrainSettings): LossConfig {
 function replayStep(
   trainer: Trainer,
   { settings, tensors, step }: { settings: TrainSettings; tensors: NamedTensors; step: number },
-): StepResult {
+): FinishedStep {
   return scope(() => {
     const ids = tensorOf(tensors, "order").select(0, step);
     const rows = (name: string): Tensor => tensorOf(tensors, name).indexSelect(0, ids);
     const stepsPerEpoch = Math.floor(settings.dataSize / ids.numel);
     const position = { epoch: Math.floor(step / stepsPerEpoch), step };
-    return trainStep(trainer, { images: rows("image"), tokens: rows("text"), ids }, position);
+    const result = trainStep(trainer, { images: rows("image"), tokens: rows("text"), ids }, position);
+    if ("skipped" in result) throw new Error(`step ${step}: ${result.skipped}`);
+    return result;
   });
 }
 
