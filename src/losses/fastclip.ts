@@ -11,7 +11,7 @@ import { mapPair, type Pair } from "./pair.ts";
  * How the gradient of tau is formed in v0 and v3. The reference differentiates its terms once as anchors and once as
  * negatives, so that the part of the exponentials counts twice; "exact" counts it once. See docs/method.md.
  */
-export type TauGradient = "reference" | "exact";
+type TauGradient = "reference" | "exact";
 
 export type Objective =
   /** v0 and v1: F = mean_i (log(eps + g1_i) + log(eps + g2_i)) / 2. In v1 tau is a constant. */

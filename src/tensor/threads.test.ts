@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { backward, gradOf, ones, randn, scope, tensorMemory } from "./index.ts";
 
 const script = new URL("../../test/children/tensor-thread.ts", import.meta.url);
@@ -9,8 +9,14 @@ const script = new URL("../../test/children/tensor-thread.ts", import.meta.url);
 function start(task: string, argument = 0): Worker {
   // A thread's loader does not know TypeScript until tsx tells it.
   const code = `import("tsx/esm/api").then(({ register }) => { register(); return import("${script}"); });`;
-  return new Worker(code, { eval: true, workerData: { task, argument } });
+  const worker = new Worker(code, { eval: true, workerData: { task, argument } });
+  ends.push(once(worker, "exit"));
+  return worker;
 }
+
+// A thread that is still ending frees its tensors while the next test counts them.
+const ends: Promise<unknown>[] = [];
+afterEach(() => Promise.all(ends.splice(0)));
 
 test("two workers and the main thread run operators and backward at once", async () => {
   const workers = [start("train"), start("train")];

@@ -17,8 +17,6 @@ import {
 } from "./sections.ts";
 import { style } from "./style.ts";
 
-export type { GalleryRow } from "./sections.ts";
-
 export interface ReportOptions {
   /** Where the page is written. */
   readonly path: string;
