@@ -35,6 +35,31 @@ export function globalObjective(features: Pair<Matrix>, { tau, eps }: { tau: num
   return total / (2 * image.length);
 }
 
+/**
+ * The gradient of v0's F by the features, written out: sum_j (A_ij + C_ji) e2_j / tau - sum_j (A_ij + C_ij) e2_i / tau for images, with
+ * A_ij = exp((s_ij - s_ii)/tau) / (eps + g1_i) and C_ij the same of text anchors; all over 2 B (B-1).
+ */
+export function globalGradient(features: Pair<Matrix>, { tau, eps }: { tau: number; eps: number }): Pair<number[][]> {
+  const g = innerFunctions(features, tau);
+  const B = features.image.length;
+  const term = (side: "image" | "text", i: number, j: number): number => {
+    const [anchors, others] = side === "image" ? [features.image, features.text] : [features.text, features.image];
+    if (i === j) return 0;
+    return Math.exp((dot(anchors[i]!, others[j]!) - dot(anchors[i]!, others[i]!)) / tau) / (eps + g[side][i]!);
+  };
+  const by = (side: "image" | "text", other: "image" | "text"): number[][] =>
+    features[side].map((row, i) =>
+      row.map((_, k) => {
+        const pairs = features[other].map((partner, j) => {
+          const push = (term(side, i, j) + term(other, j, i)) * partner[k]!;
+          return push - (term(side, i, j) + term(other, i, j)) * features[other][i]![k]!;
+        });
+        return pairs.reduce((sum, value) => sum + value, 0) / (tau * 2 * B * (B - 1));
+      }),
+    );
+  return { image: by("image", "text"), text: by("text", "image") };
+}
+
 /** InfoNCE as a cross entropy over the rows and the columns of the similarities. */
 export function crossEntropy({ image, text }: Pair<Matrix>, tau: number): number {
   const one = (anchors: Matrix, others: Matrix): number[] =>
