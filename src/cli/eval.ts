@@ -14,11 +14,12 @@ export function command(): Command {
   const evaluation = new Command("eval")
     .description("Measure zero-shot classification and retrieval of a trained model.")
     .argument("<run>", "folder of a run, or of one of its checkpoints")
-    .option("--json <file>", "write the figures there as well");
+    .option("--json <file>", "write the figures there as well")
+    .option("--no-ema", "take the last weights also where their moving average was saved");
   return addConfigOptions(evaluation, ["data", "eval"])
     .addHelpText("after", examples)
-    .action(async (path: string, { json }: { json?: string }) => {
-      const { results, seconds } = await evaluateCheckpoint(path, givenFlags(evaluation));
+    .action(async (path: string, { json, ema }: { json?: string; ema: boolean }) => {
+      const { results, seconds } = await evaluateCheckpoint(path, { flags: givenFlags(evaluation), averaged: ema });
       console.log(formatResults(results));
       if (json !== undefined) writeFileSync(json, `${JSON.stringify({ results, seconds }, null, 2)}\n`);
     });

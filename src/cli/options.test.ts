@@ -58,9 +58,9 @@ test("the help groups the flags by section, with defaults, units and choices", (
   ]) {
     expect(help).toContain(` ${heading} --`);
   }
-  expect(help).toContain("--batch-size <number> Pairs in one step (pairs; default: 64)");
-  expect(help).toContain("(openclip | fastclip-v0 | fastclip-v1 | fastclip-v3; default: fastclip-v3)");
-  expect(help).toContain("only with loss fastclip-v3");
+  expect(help).toContain("--epochs <number> How often the whole data set is seen (epochs; default: 32)");
+  expect(help).toContain("fastclip-v3 | fastclip-global | fastclip-robust; default: fastclip-v3)");
+  expect(help).toContain("only with loss fastclip-v2, fastclip-v3, fastclip-global, fastclip-robust");
 });
 
 test("a command can take the flags of some sections", () => {

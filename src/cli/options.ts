@@ -1,6 +1,6 @@
 // The flags of the configuration on a command, and the configuration out of them.
 import { type Command, Option } from "commander";
-import { defaultText, type Field, fields, onlyWith } from "../train/config/fields.ts";
+import { conditionOf, defaultText, type Field, fields } from "../train/config/fields.ts";
 import type { FlagValues } from "../train/config/layers.ts";
 import { loadConfig } from "../train/config/load.ts";
 import type { Values } from "../train/config/tree.ts";
@@ -16,7 +16,7 @@ function placeholder({ node }: Field): string {
 function remarks(field: Field): string {
   const { node } = field;
   const standard = defaultText(field);
-  const only = onlyWith(field).at(-1);
+  const only = conditionOf(field);
   const parts = [
     node.unit,
     node.enum?.join(" | "),

@@ -1,8 +1,20 @@
-import { Embedding, gelu, LayerNorm, Module, normal_, quickGelu, type TokenPick, Transformer } from "../nn/index.ts";
+import {
+  Embedding,
+  gelu,
+  LayerNorm,
+  Module,
+  normal_,
+  quickGelu,
+  runStages,
+  type Stage,
+  type TokenPick,
+  Transformer,
+} from "../nn/index.ts";
 import { arange, empty, manualSeed, scope, type Tensor, tensor } from "../tensor/index.ts";
 import type { ModelConfig } from "./config.ts";
 import { ModifiedResNet } from "./modified-resnet.ts";
 import { modelConfig } from "./presets.ts";
+import { transformerStages } from "./tower.ts";
 import { VisionTransformer } from "./vision-transformer.ts";
 
 const firstLogitScale = Math.log(1 / 0.07); // of the CLIP paper
@@ -22,6 +34,8 @@ export class CLIP extends Module {
   readonly logitScale: Tensor;
   /** What SigLIP adds to every logit, a scalar; other losses have none. */
   readonly logitBias: Tensor | undefined;
+  /** Both towers as chains, from pictures and token ids to features that are not normalised. */
+  readonly stages: { readonly image: readonly Stage[]; readonly text: readonly Stage[] };
 
   constructor(config: ModelConfig, options: { logitScale?: number; logitBias?: number } = {}) {
     super();
@@ -42,7 +56,25 @@ export class CLIP extends Module {
     this.logitScale = this.parameter("logit_scale", tensor(logitScale));
     const logitBias = options.logitBias ?? config.init_logit_bias;
     if (logitBias !== undefined) this.logitBias = this.parameter("logit_bias", tensor(logitBias));
+    this.stages = { image: this.#imageStages(), text: this.#textStages() };
     this.#initialiseText(width, layers);
+  }
+
+  #imageStages(): Stage[] {
+    const [first, ...rest] = this.visual.stages as readonly [Stage, ...Stage[]];
+    return [{ ...first, forward: (images) => first.forward(this.#checkedImages(images), images) }, ...rest];
+  }
+
+  #textStages(): Stage[] {
+    const { tokenEmbedding, positionalEmbedding, transformer, lnFinal, textProjection } = this;
+    return transformerStages({
+      embed: { parts: [tokenEmbedding, positionalEmbedding], forward: (tokens) => this.#embedTokens(tokens) },
+      transformer,
+      isCausal: true,
+      pick: endOfText,
+      norm: lnFinal,
+      projection: textProjection,
+    });
   }
 
   #initialiseText(width: number, layers: number): void {
@@ -61,11 +93,15 @@ export class CLIP extends Module {
 
   /** Pictures [B, 3, S, S] -> features [B, embedDim], not normalised. Fastest when the pictures lie channels-last. */
   encodeImage(images: Tensor): Tensor {
+    return runStages(this.stages.image, images);
+  }
+
+  #checkedImages(images: Tensor): Tensor {
     const { image_size: side } = this.config.vision_cfg;
     const { shape } = images;
     if (shape.length !== 4 || shape[1] !== 3 || shape[2] !== side || shape[3] !== side)
       throw new RangeError(`pictures must have the shape [batch, 3, ${side}, ${side}], got [${shape}]`);
-    return scope(() => this.visual.forward(images.contiguous({ memoryFormat: "channelsLast" })));
+    return images.contiguous({ memoryFormat: "channelsLast" });
   }
 
   /**
@@ -73,16 +109,16 @@ export class CLIP extends Module {
    * end of the text. Columns behind the last end change nothing, so `tokens` may be fewer than the context length.
    */
   encodeText(tokens: Tensor): Tensor {
+    return runStages(this.stages.text, tokens);
+  }
+
+  #embedTokens(tokens: Tensor): Tensor {
     const { context_length: context } = this.config.text_cfg;
     const { shape } = tokens;
     const [, length] = shape;
     if (shape.length !== 2 || length === undefined || length < 1 || length > context)
       throw new RangeError(`tokens must have the shape [batch, at most ${context}], got [${shape}]`);
-    return scope(() => {
-      const embedded = this.tokenEmbedding.forward(tokens).add(this.positionalEmbedding.narrow(0, 0, length));
-      const pooled = this.transformer.forward(embedded, { isCausal: true, pick: endOfText(tokens) });
-      return this.lnFinal.forward(pooled.select(1, 0)).matmul(this.textProjection);
-    });
+    return this.tokenEmbedding.forward(tokens).add(this.positionalEmbedding.narrow(0, 0, length));
   }
 }
 
@@ -97,7 +133,7 @@ function endOfText(tokens: Tensor): TokenPick {
 }
 
 function buildVisual({ embed_dim, quick_gelu, vision_cfg }: ModelConfig): VisionTransformer | ModifiedResNet {
-  const { image_size, layers, width, patch_size, head_width, mlp_ratio } = vision_cfg;
+  const { image_size, layers, width, patch_size, head_width, mlp_ratio, patch_dropout } = vision_cfg;
   const common = { imageSize: image_size, width, outWidth: embed_dim };
   if (typeof layers !== "number") return new ModifiedResNet({ ...common, layers, heads: (width * 32) / head_width });
   return new VisionTransformer({
@@ -107,18 +143,26 @@ function buildVisual({ embed_dim, quick_gelu, vision_cfg }: ModelConfig): Vision
     heads: width / head_width,
     mlpRatio: mlp_ratio,
     activation: quick_gelu ? quickGelu : gelu,
+    patchDropout: patch_dropout,
   });
 }
 
-/** A new model by its name or configuration file (see `modelConfig`). With a seed, its weights are OpenCLIP's of that seed. */
+/**
+ * A new model by its name or configuration file (see `modelConfig`). With a seed, its weights are OpenCLIP's of that seed;
+ * `patchDropout` takes the place of the configuration's.
+ */
 export function createModel(
   nameOrPath: string,
-  options: { seed?: number; logitScale?: number; logitBias?: number } = {},
+  options: { seed?: number; logitScale?: number; logitBias?: number; patchDropout?: number | undefined } = {},
 ): CLIP {
-  const { seed, ...rest } = options;
-  const config = modelConfig(nameOrPath);
+  const { seed, patchDropout, ...rest } = options;
+  const config = withPatchDropout(modelConfig(nameOrPath), patchDropout);
   return scope(() => {
     if (seed !== undefined) manualSeed(seed);
     return new CLIP(config, rest);
   });
+}
+
+function withPatchDropout(config: ModelConfig, patch_dropout: number | undefined): ModelConfig {
+  return patch_dropout === undefined ? config : { ...config, vision_cfg: { ...config.vision_cfg, patch_dropout } };
 }

@@ -33,6 +33,8 @@ test.each([
   [{}, { head_width: 48 }, {}, "vision_cfg.head_width must be a divisor of the attention's width 64, got 48"],
   [{}, { patch_size: 64 }, {}, "vision_cfg.patch_size must be at most the image_size 32, got 64"],
   [{}, { mlp_ratio: 0 }, {}, "vision_cfg.mlp_ratio must be a positive number, got 0"],
+  [{}, { patch_dropout: 1 }, {}, "vision_cfg.patch_dropout must be a share of at least 0 and below 1, got 1"],
+  [{}, { layers: [1, 1, 1, 1], patch_dropout: 0.5 }, {}, "vision_cfg.patch_dropout must be 0 for a ResNet"],
   [{}, {}, { heads: 3 }, "text_cfg.heads must be a divisor of the width 16, got 3"],
 ])("%j %j %j is refused: %s", (model, vision_cfg, text_cfg, message) => {
   expect(() => parse(model, vision_cfg, text_cfg)).toThrow(message);

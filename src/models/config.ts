@@ -11,6 +11,8 @@ interface VisionConfig {
   readonly patch_size: number | null;
   readonly head_width: number;
   readonly mlp_ratio: number;
+  /** Share of a picture's patches that training leaves out. */
+  readonly patch_dropout: number;
 }
 
 interface TextConfig {
@@ -51,7 +53,6 @@ const neutralBlocks = {
 } as const;
 const neutralVision = {
   ...neutralBlocks,
-  patch_dropout: [0],
   attentional_pool: [false],
   attn_pooler_queries: "any",
   attn_pooler_heads: "any",
@@ -120,6 +121,7 @@ function parseVision(value: unknown, where: string): VisionConfig {
     patch_size,
     head_width = 64,
     mlp_ratio = 4,
+    patch_dropout = 0,
     ...others
   } = readObject(value, where);
   refuseOthers(others, neutralVision, where);
@@ -131,12 +133,14 @@ function parseVision(value: unknown, where: string): VisionConfig {
     patch_size: isResNet ? null : readInteger(squareSide(patch_size ?? 16), `${where}.patch_size`),
     head_width: readInteger(head_width, `${where}.head_width`),
     mlp_ratio: readNumber(mlp_ratio, `${where}.mlp_ratio`, { above: 0 }),
+    patch_dropout: readNumber(patch_dropout, `${where}.patch_dropout`),
   };
   checkVision(config, where);
   return config;
 }
 
-function checkVision({ image_size, patch_size, width, head_width }: VisionConfig, where: string): void {
+function checkVision(config: VisionConfig, where: string): void {
+  const { image_size, patch_size, width, head_width, patch_dropout } = config;
   const attentionWidth = patch_size === null ? width * 32 : width;
   if (attentionWidth % head_width !== 0)
     throw refuse(`${where}.head_width`, `a divisor of the attention's width ${attentionWidth}`, head_width);
@@ -144,6 +148,10 @@ function checkVision({ image_size, patch_size, width, head_width }: VisionConfig
     throw new Error(`${where}: a ResNet needs an image_size that is a multiple of 32 and an even width`);
   if (patch_size !== null && patch_size > image_size)
     throw refuse(`${where}.patch_size`, `at most the image_size ${image_size}`, patch_size);
+  if (patch_dropout < 0 || patch_dropout >= 1)
+    throw refuse(`${where}.patch_dropout`, "a share of at least 0 and below 1", patch_dropout);
+  if (patch_size === null && patch_dropout > 0)
+    throw refuse(`${where}.patch_dropout`, "0 for a ResNet, which has no patches", patch_dropout);
 }
 
 function parseText(value: unknown, where: string): TextConfig {

@@ -1,5 +1,5 @@
 // CLIP models.
 export { CLIP, createModel } from "./clip.ts";
 export { type ModelConfig, parseModelConfig } from "./config.ts";
-export { modelConfig, modelNames } from "./presets.ts";
+export { lockImageTower, lockTextTower } from "./lock.ts";
 export { loadWeights, type PreprocessConfig, saveModel } from "./weights.ts";

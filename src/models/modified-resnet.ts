@@ -7,8 +7,9 @@ import {
   Module,
   ModuleList,
   normal_,
+  type Stage,
 } from "../nn/index.ts";
-import { scope, type Tensor } from "../tensor/index.ts";
+import type { Tensor } from "../tensor/index.ts";
 
 export interface ResNetOptions {
   readonly imageSize: number;
@@ -22,6 +23,8 @@ export interface ResNetOptions {
 
 /** CLIP's ResNet: a stem of three convolutions, strides done by average pooling, attention as the last pooling. */
 export class ModifiedResNet extends Module {
+  /** Stem, bottlenecks, pooling: [B, 3, imageSize, imageSize] -> [B, outWidth]. */
+  readonly stages: readonly Stage[];
   readonly #stem: readonly { conv: Conv2d; bn: BatchNorm2d }[];
   readonly #blocks: readonly Bottleneck[];
   readonly #attnpool: AttentionPool2d;
@@ -39,6 +42,11 @@ export class ModifiedResNet extends Module {
     const side = imageSize / 32;
     const channels = width * 32;
     this.#attnpool = this.child("attnpool", new AttentionPool2d({ side, width: channels, heads, outWidth }));
+    this.stages = [
+      { parts: this.#stem.flatMap(({ conv, bn }) => [conv, bn]), forward: (images) => this.#begin(images) },
+      ...this.#blocks.map((block) => ({ parts: [block], forward: (x: Tensor) => block.forward(x) })),
+      { parts: [this.#attnpool], forward: (x) => this.#attnpool.forward(x) },
+    ];
     this.#initialise(channels);
   }
 
@@ -64,12 +72,7 @@ export class ModifiedResNet extends Module {
     for (const block of this.#blocks) block.bn3.weight.detach().zero_();
   }
 
-  /** [B, 3, imageSize, imageSize] -> [B, outWidth] */
-  forward(images: Tensor): Tensor {
-    const stem = scope(() => {
-      const wide = this.#stem.reduce((x, { conv, bn }) => bn.forward(conv.forward(x)).relu_(), images);
-      return wide.avgPool2d([2, 2]);
-    });
-    return this.#attnpool.forward(this.#blocks.reduce((x, block) => scope(() => block.forward(x)), stem));
+  #begin(images: Tensor): Tensor {
+    return this.#stem.reduce((x, { conv, bn }) => bn.forward(conv.forward(x)).relu_(), images).avgPool2d([2, 2]);
   }
 }

@@ -23,7 +23,15 @@ test("a name is OpenCLIP's configuration with its defaults filled in", () => {
   expect(modelConfig("RN50x4")).toEqual({
     embed_dim: 640,
     quick_gelu: false,
-    vision_cfg: { image_size: 288, layers: [4, 6, 10, 6], width: 80, patch_size: null, head_width: 64, mlp_ratio: 4 },
+    vision_cfg: {
+      image_size: 288,
+      layers: [4, 6, 10, 6],
+      width: 80,
+      patch_size: null,
+      head_width: 64,
+      mlp_ratio: 4,
+      patch_dropout: 0,
+    },
     text_cfg: { context_length: 77, vocab_size: 49408, width: 640, heads: 10, layers: 12, mlp_ratio: 4 },
   });
 });
@@ -37,7 +45,7 @@ test("an unknown name names the nearest", () => {
 
 test("a JSON file is read, alone or as a hub's configuration, by its path or its folder", () => {
   const bare = modelConfig(file("bare.json", { embed_dim: 8, vision_cfg, text_cfg }));
-  expect(bare.vision_cfg).toEqual({ ...vision_cfg, head_width: 64, mlp_ratio: 4 });
+  expect(bare.vision_cfg).toEqual({ ...vision_cfg, head_width: 64, mlp_ratio: 4, patch_dropout: 0 });
   file("open_clip_config.json", { model_cfg: { embed_dim: 8, vision_cfg, text_cfg }, preprocess_cfg: {} });
   expect(modelConfig(folder)).toEqual(bare);
 });

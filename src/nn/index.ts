@@ -5,5 +5,8 @@ export { Embedding } from "./embedding.ts";
 export { normal, normal_ } from "./init.ts";
 export { Module, ModuleList } from "./module.ts";
 export { BatchNorm2d, LayerNorm } from "./norm.ts";
+export { PatchDropout } from "./patch-dropout.ts";
+export { recompute } from "./recompute.ts";
 export { AttentionPool2d, Bottleneck, expansion } from "./resnet.ts";
+export { runStages, type Stage, stageParameters } from "./stage.ts";
 export { type TokenPick, Transformer, type TransformerOptions } from "./transformer.ts";

@@ -36,6 +36,12 @@ export class Module {
     return module;
   }
 
+  /** This module and all that it is made of. */
+  *modules(): Generator<Module> {
+    yield this;
+    for (const child of this.#children.values()) yield* child.modules();
+  }
+
   /** Training mode: batch norm uses the batch's statistics. A new module is in training mode. */
   get training(): boolean {
     return this.#training;

@@ -1,6 +1,7 @@
 import { batchNorm, layerNorm, noGrad, ones, type Tensor, tensor, zeros } from "../tensor/index.ts";
 import { gainAndBias } from "./init.ts";
 import { Module } from "./module.ts";
+import { isRecomputing } from "./recompute.ts";
 
 const eps = 1e-5; // PyTorch's default for both
 
@@ -31,6 +32,7 @@ export class BatchNorm2d extends Module {
   readonly runningVar: Tensor;
   readonly numBatchesTracked: Tensor;
   readonly #momentum = 0.1;
+  #isFrozen = false;
 
   constructor(channels: number) {
     super();
@@ -42,14 +44,21 @@ export class BatchNorm2d extends Module {
     this.numBatchesTracked = this.buffer("num_batches_tracked", tensor(0, { dtype: "int64" }));
   }
 
+  /** From now on training uses the running statistics too, and leaves them as they are. */
+  freeze(): void {
+    this.#isFrozen = true;
+  }
+
   forward(x: Tensor): Tensor {
-    if (this.training) noGrad(() => this.numBatchesTracked.add_(1));
+    const training = this.training && !this.#isFrozen;
+    const learns = training && !isRecomputing();
+    if (learns) noGrad(() => this.numBatchesTracked.add_(1));
+    const { runningMean, runningVar } = this;
     return batchNorm(x, {
       weight: this.weight,
       bias: this.bias,
-      runningMean: this.runningMean,
-      runningVar: this.runningVar,
-      training: this.training,
+      ...(learns || !training ? { runningMean, runningVar } : {}),
+      training,
       momentum: this.#momentum,
       eps,
       cudnnEnabled: true,

@@ -1,5 +1,5 @@
 // The pre-norm transformer of CLIP's towers.
-import { scope, type Tensor } from "../tensor/index.ts";
+import type { Tensor } from "../tensor/index.ts";
 import type { Activation } from "./activation.ts";
 import { MultiheadAttention } from "./attention.ts";
 import { Linear } from "./linear.ts";
@@ -73,6 +73,7 @@ export class ResidualAttentionBlock extends Module {
   }
 }
 
+/** A stack of blocks. What goes through it is the tower's to say: the last block is asked for one token only. */
 export class Transformer extends Module {
   readonly #blocks: readonly ResidualAttentionBlock[];
 
@@ -85,11 +86,5 @@ export class Transformer extends Module {
   /** The blocks of the stack, the first first. */
   get blocks(): readonly ResidualAttentionBlock[] {
     return this.#blocks;
-  }
-
-  /** [B, tokens, width] -> [B, 1, width]: what comes out at the one token of every sequence that `pick` takes. */
-  forward(x: Tensor, options: { isCausal: boolean; pick: TokenPick }): Tensor {
-    const before = this.#blocks.slice(0, -1).reduce((h, block) => scope(() => block.forward(h, options)), x);
-    return this.#blocks.at(-1)!.forwardPicked(before, options.pick);
   }
 }

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadWeights, type PreprocessConfig, saveModel } from "../models/index.ts";
+import type { Ema } from "../optim/ema.ts";
 import {
   type NamedTensors,
   readSafetensors,
@@ -27,6 +28,7 @@ export interface CheckpointState {
 
 const stateFile = "state.json";
 const trainingFile = "training.safetensors";
+const emaFile = "ema.safetensors";
 const pairsFile = "pairs.f32";
 const folderName = /^step-(\d{9})$/;
 
@@ -35,8 +37,13 @@ function checkpointsOf(run: string): string {
   return join(run, "checkpoints");
 }
 
-export interface SaveOptions {
+/** What of a run lies in memory and changes. */
+export interface Training {
   readonly trainer: Trainer;
+  readonly ema: Ema | undefined;
+}
+
+export interface SaveOptions extends Training {
   readonly state: CheckpointState;
   readonly preprocess: PreprocessConfig;
 }
@@ -55,12 +62,14 @@ export function restorePairs(run: string, checkpoint: string | undefined): void 
 
 /** Writes a checkpoint into RUN/checkpoints/step-N and returns its path. It is whole when it has that name. */
 export function saveCheckpoint(run: string, options: SaveOptions): string {
-  const { trainer, state, preprocess } = options;
+  const { trainer, ema, state, preprocess } = options;
   const pairs = pairsPath(run);
   const folder = join(checkpointsOf(run), `step-${String(state.step).padStart(9, "0")}`);
   writeFolder(folder, (temporary) => {
     saveModel(temporary, trainer.model, { preprocess });
     scope(() => writeSafetensors(join(temporary, trainingFile), trainingTensors(trainer)));
+    // A whole state dict, so that it can be loaded as weights of its own.
+    if (ema) writeSafetensors(join(temporary, emaFile), new Map([...trainer.model.stateDict(), ...ema.state()]));
     if (existsSync(pairs)) copySparse(pairs, join(temporary, pairsFile));
     writeFileSync(join(temporary, stateFile), `${JSON.stringify(state, null, 2)}\n`);
   });
@@ -93,8 +102,17 @@ export function checkDataset(checkpoint: string, dataset: CheckpointState["datas
   throw new Error(`${checkpoint} was made on another data set (${named(saved)}) than this one (${named(dataset)})`);
 }
 
-/** Puts weights, moments and random state back; `restorePairs` has done the rest. Returns where the run goes on. */
-export function loadCheckpoint(checkpoint: string, trainer: Trainer): CheckpointState {
+/** The file of the averaged weights in a checkpoint, if it has one. */
+export function averagedWeights(checkpoint: string): string | undefined {
+  const path = join(checkpoint, emaFile);
+  return existsSync(path) ? path : undefined;
+}
+
+/**
+ * Puts weights, their average, moments and random state back; `restorePairs` has done the rest. Where the checkpoint has no average,
+ * it starts at the weights. Returns where the run goes on.
+ */
+export function loadCheckpoint(checkpoint: string, { trainer, ema }: Training): CheckpointState {
   loadWeights(trainer.model, checkpoint);
   scope(() => {
     const { tensors } = readSafetensors(join(checkpoint, trainingFile));
@@ -102,6 +120,8 @@ export function loadCheckpoint(checkpoint: string, trainer: Trainer): Checkpoint
     const rng = tensors.get("rng");
     if (rng === undefined) throw new Error(`${join(checkpoint, trainingFile)} holds no random state`);
     setRngState(rng.clone());
+    const averaged = averagedWeights(checkpoint);
+    ema?.load(averaged === undefined ? trainer.model.stateDict() : readSafetensors(averaged).tensors);
   });
   return readState(checkpoint);
 }

@@ -4,6 +4,7 @@ import type { Fault } from "../data/faults.ts";
 import type { ImageSettings } from "../data/image/transform.ts";
 import { createLoader, type Loader } from "../data/loader.ts";
 import type { ModelConfig } from "../models/index.ts";
+import { resolveBatch } from "./batch.ts";
 import type { Config } from "./config/types.ts";
 
 export interface DataContext {
@@ -22,7 +23,8 @@ export function openTrainLoader(
   dataset: Dataset,
   { config, onFault, model }: DataContext & { model: ModelConfig },
 ): Loader {
-  const { batchSize, seed } = config.run;
+  const { seed } = config.run;
+  const { batchSize } = resolveBatch(config);
   if (dataset.size < batchSize)
     throw new Error(`the training data has ${dataset.size} pairs, fewer than one batch of ${batchSize} (--batch-size)`);
   const image: ImageSettings = { mode: "train", size: model.vision_cfg.image_size, ...config.data.aug };

@@ -1,8 +1,6 @@
 // From a batch in shared memory to unit-norm features.
 import type { Batch } from "../data/loader.ts";
-import type { Pair } from "../losses/pair.ts";
-import type { CLIP } from "../models/clip.ts";
-import { autocast, fromBuffer, scope, type Tensor } from "../tensor/index.ts";
+import { fromBuffer, type Tensor } from "../tensor/index.ts";
 
 /** The arithmetic of the towers. */
 export type Precision = "fp32" | "amp_bf16";
@@ -39,20 +37,8 @@ function longestText(tokens: Int32Array, contextLength: number): number {
   return Math.min(contextLength, Math.ceil(longest / widthStep) * widthStep);
 }
 
-/** Features of both towers, unit-norm float32 [b, d], with what backward needs. */
-export function encode(model: CLIP, inputs: Pick<Inputs, "images" | "tokens">, precision: Precision): Pair<Tensor> {
-  return scope(() => {
-    const towers = (): Pair<Tensor> => ({
-      image: model.encodeImage(inputs.images),
-      text: model.encodeText(inputs.tokens),
-    });
-    const features = precision === "amp_bf16" ? autocast({ device: "cpu", dtype: "bfloat16" }, towers) : towers();
-    return { image: unitNorm(features.image), text: unitNorm(features.text) };
-  });
-}
-
 /** Rows divided by their 2-norm, in float32; torch.nn.functional.normalize's floor of 1e-12 keeps a zero row finite. */
-function unitNorm(features: Tensor): Tensor {
+export function unitNorm(features: Tensor): Tensor {
   const precise = features.to("float32");
   return precise.div(precise.norm({ dim: [1], keepdim: true }).clamp({ min: 1e-12 }));
 }

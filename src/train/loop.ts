@@ -1,5 +1,6 @@
 // The training loop: epochs of steps, with what is logged, saved and evaluated between them.
 import type { Batch, Loader } from "../data/loader.ts";
+import type { Ema } from "../optim/ema.ts";
 import type { Display } from "../telemetry/live.ts";
 import type { MetricsWriter, TrainRecord } from "../telemetry/metrics.ts";
 import { scope } from "../tensor/index.ts";
@@ -9,6 +10,8 @@ import { type Trainer, trainStep } from "./step.ts";
 
 export interface LoopOptions {
   readonly trainer: Trainer;
+  /** Takes in the weights after every step. */
+  readonly ema: Ema | undefined;
   readonly loader: Loader;
   readonly epochs: number;
   /** Where the run goes on: finished steps of the whole run are epoch * stepsPerEpoch + stepOfEpoch. */
@@ -35,7 +38,7 @@ export async function trainLoop(options: LoopOptions): Promise<void> {
 }
 
 function runStep(batch: Batch, options: LoopOptions & { meter: Meter; skips: SkipCounter }): void {
-  const { trainer, loader, meter, skips } = options;
+  const { trainer, ema, loader, meter, skips } = options;
   const { epoch, size, waitMs } = batch;
   const step = epoch * loader.stepsPerEpoch + batch.step;
   const imageSize = trainer.model.config.vision_cfg.image_size;
@@ -46,6 +49,7 @@ function runStep(batch: Batch, options: LoopOptions & { meter: Meter; skips: Ski
     return;
   }
   skips.reset();
+  ema?.update(step + 1);
   meter.add({ result, samples: size, waitMs });
   report(options, { step: step + 1, epoch, samples: (step + 1) * size });
 }

@@ -1,6 +1,6 @@
 // From the configured loss to the rules of a run: the loss, what it keeps of every pair, gamma, and the temperature's learning rate.
 import { InnerEstimator } from "../losses/estimator.ts";
-import { FastClipLoss, type Objective } from "../losses/fastclip.ts";
+import { FastClipLoss } from "../losses/fastclip.ts";
 import { gammaSchedule } from "../losses/gamma.ts";
 import { IndividualLoss } from "../losses/individual.ts";
 import type { ContrastiveLoss } from "../losses/loss.ts";
@@ -9,6 +9,7 @@ import type { PairState } from "../losses/pair-state.ts";
 import { SigLipLoss } from "../losses/siglip.ts";
 import { type LearningRateSchedule, learningRate, temperatureLearningRate } from "../optim/schedule.ts";
 import type { LossConfig } from "./config/types.ts";
+import { type FastClipConfig, partsOf, temperatureOf } from "./parts.ts";
 
 export interface Method {
   readonly loss: ContrastiveLoss;
@@ -28,8 +29,6 @@ export interface MethodContext {
   readonly createPairs: (columns: readonly string[]) => PairState;
 }
 
-type FastClipConfig = Exclude<LossConfig, { kind: "openclip" | "siglip" }>;
-
 export function createMethod(config: LossConfig, context: MethodContext): Method {
   const temperatureRate = createTemperatureRate(config, context.schedule);
   const simple = { pairs: undefined, gamma: undefined, temperatureRate };
@@ -46,27 +45,16 @@ function createFastClip(config: FastClipConfig, { createPairs }: MethodContext):
   }
   const pairs = createPairs(InnerEstimator.columns);
   const estimator = new InnerEstimator(pairs);
-  return { loss: new FastClipLoss({ objective: objectiveOf(config), eps: config.eps, estimator }), pairs };
+  const { objective, eps } = partsOf(config);
+  return { loss: new FastClipLoss({ objective, eps, estimator }), pairs };
 }
 
-function objectiveOf(config: Exclude<FastClipConfig, { kind: "fastclip-v2" }>): Objective {
-  switch (config.kind) {
-    case "fastclip-v0":
-      return { kind: "global", tauGradient: config.tauGradient };
-    case "fastclip-v1": // tau is not trained, so its gradient is not looked at
-      return { kind: "global", tauGradient: "exact" };
-    case "fastclip-v3":
-      return { kind: "robust", rho: config.rho, tauGradient: config.tauGradient };
-  }
-}
-
-/** v3: its own rate, cut to a third at `decayAt`. v0, OpenCLIP and SigLIP: the model's schedule, from their own rate. v1, v2: none. */
+/** None where no temperature of all pairs is trained: with a constant one, and with v2's own one for each. */
 function createTemperatureRate(config: LossConfig, schedule: LearningRateSchedule): Method["temperatureRate"] {
-  if (config.kind === "fastclip-v1" || config.kind === "fastclip-v2") return undefined;
-  const lr = config.temperature.lr === "auto" ? schedule.lr : config.temperature.lr;
-  if (config.kind === "fastclip-v3") {
-    const rate = temperatureLearningRate({ lr, decayAt: config.temperature.decayAt });
-    return (_step, tau) => rate(tau);
-  }
-  return learningRate({ ...schedule, lr });
+  const rule = temperatureOf(config);
+  if (rule === undefined || rule.kind === "constant") return undefined;
+  const lr = rule.lr === "auto" ? schedule.lr : rule.lr;
+  if (rule.kind === "scheduled") return learningRate({ ...schedule, lr });
+  const rate = temperatureLearningRate({ lr, decayAt: rule.decayAt });
+  return (_step, tau) => rate(tau);
 }

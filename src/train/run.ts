@@ -5,10 +5,11 @@ import type { Fault } from "../data/faults.ts";
 import type { Loader } from "../data/loader.ts";
 import type { Evaluation } from "../eval/index.ts";
 import { PairState } from "../losses/pair-state.ts";
-import { type CLIP, createModel } from "../models/index.ts";
+import type { Ema } from "../optim/ema.ts";
 import { createDisplay, type Display } from "../telemetry/live.ts";
 import { MetricsWriter, truncateMetrics } from "../telemetry/metrics.ts";
 import { setThreads, threads } from "../tensor/index.ts";
+import { resolveBatch } from "./batch.ts";
 import {
   checkDataset,
   listCheckpoints,
@@ -23,6 +24,8 @@ import { openConfigured, openTrainLoader } from "./data.ts";
 import { evaluateConfigured } from "./evaluation.ts";
 import { describeRun, locateRun, runFiles } from "./folder.ts";
 import { trainLoop } from "./loop.ts";
+import { createConfigured, createEma } from "./model.ts";
+import { resolvePrecision } from "./precision.ts";
 import { Resources } from "./resources.ts";
 import { type RunTimes, writeResults } from "./results.ts";
 import type { Trainer } from "./step.ts";
@@ -48,6 +51,7 @@ interface Run {
   readonly config: Config;
   readonly folder: string;
   readonly trainer: Trainer;
+  readonly ema: Ema | undefined;
   readonly data: Dataset;
   readonly validation: Dataset | undefined;
   readonly loader: Loader;
@@ -106,10 +110,13 @@ async function open(config: Config, { stream, resources }: RunOptions & { resour
   if (checkpoint !== undefined) checkDataset(checkpoint, data);
   describeRun(folder, config);
   restorePairs(folder, checkpoint);
+  const { batchSize, microBatch: asked } = resolveBatch(config);
+  const microBatch = asked === "auto" ? batchSize : asked;
   const createPairs = (columns: readonly string[]): PairState =>
     resources.add(PairState.inFile(columns, { size: data.size, path: pairsPath(folder) }));
-  const trainer = createTrainer(config, { model, stepsPerEpoch, createPairs });
-  const start = checkpoint === undefined ? beginning : loadCheckpoint(checkpoint, trainer);
+  const trainer = createTrainer(config, { model, stepsPerEpoch, microBatch, createPairs });
+  const ema = createEma(config, model);
+  const start = checkpoint === undefined ? beginning : loadCheckpoint(checkpoint, { trainer, ema });
   const startStep = start.epoch * stepsPerEpoch + start.stepOfEpoch;
   truncateMetrics(runFiles.metrics(folder), startStep);
   const metrics = resources.add(new MetricsWriter(runFiles.metrics(folder)));
@@ -121,23 +128,19 @@ async function open(config: Config, { stream, resources }: RunOptions & { resour
     display.line(message);
     metrics.write({ kind: "event", level: "warning", message });
   };
-  display.line(plan({ config, trainer, data, totalSteps: totals.totalSteps, folder, startStep }));
+  display.line(plan({ config, data, totalSteps: totals.totalSteps, folder, startStep }));
   for (const message of messages) say(message);
-  return { config, folder, trainer, data, validation, loader, metrics, display, start, onFault, resources };
+  return { config, folder, trainer, ema, data, validation, loader, metrics, display, start, onFault, resources };
 }
 
-function plan(run: {
-  config: Config;
-  trainer: Trainer;
-  data: Dataset;
-  totalSteps: number;
-  folder: string;
-  startStep: number;
-}): string {
-  const { config, trainer, data, totalSteps, folder, startStep } = run;
+function plan(run: { config: Config; data: Dataset; totalSteps: number; folder: string; startStep: number }): string {
+  const { config, data, totalSteps, folder, startStep } = run;
   const parts = [
-    `${config.model.name}, ${config.loss.kind}, ${data.size} pairs, batch ${config.run.batchSize}`,
-    `${config.run.epochs} epochs, ${totalSteps} steps, ${trainer.precision}, ${threads()} threads`,
+    `${config.model.name}, ${config.loss.kind}, ${data.size} pairs, batch ${resolveBatch(config).batchSize}`,
+    `${config.run.epochs} epochs, ${totalSteps} steps, ${resolvePrecision(config.model.precision)}, ${threads()} threads`,
+    ...(config.optim.emaDecay === undefined
+      ? []
+      : [`evaluated with the average of its weights (EMA ${config.optim.emaDecay})`]),
     startStep > 0 ? `${folder}, from step ${startStep} on` : folder,
   ];
   return parts.join("; ");
@@ -153,19 +156,13 @@ function computeThreads({ run, data }: Config): number {
 
 const beginning: Run["start"] = { epoch: 0, stepOfEpoch: 0 };
 
-function createConfigured({ model, run, loss }: Config): CLIP {
-  const logitScale = -Math.log(loss.temperature.init);
-  const bias = loss.kind === "siglip" ? { logitBias: loss.bias.init } : {};
-  return createModel(model.name, { seed: run.seed, logitScale, ...bias });
-}
-
 /** A checkpoint at the end of every epoch; of older ones those at every `saveFrequency`th epoch stay. */
-function save({ config, folder, trainer, data, loader }: Run, epoch: number): void {
+function save({ config, folder, trainer, ema, data, loader }: Run, epoch: number): void {
   const { size, fingerprint } = data;
   const { mean, std } = config.data.aug;
   const step = (epoch + 1) * loader.stepsPerEpoch;
   const state = { step, epoch: epoch + 1, stepOfEpoch: 0, dataset: { size, fingerprint } };
-  saveCheckpoint(folder, { trainer, state, preprocess: { mean, std } });
+  saveCheckpoint(folder, { trainer, ema, state, preprocess: { mean, std } });
   const every = config.run.saveFrequency;
   pruneCheckpoints(folder, (older) => every > 0 && older.epoch % every === 0);
 }
@@ -179,10 +176,12 @@ function isEvaluationDue({ config, validation }: Run, epoch: number): boolean {
 const galleryQueries = 12;
 
 async function evaluateAfter(run: Run, epoch: number): Promise<Evaluation> {
-  const { config, trainer, validation, metrics, loader, onFault } = run;
+  const { config, trainer, ema, validation, metrics, loader, onFault } = run;
   const isLast = epoch + 1 === config.run.epochs;
   const gallery = isLast ? galleryQueries : 0;
-  const evaluation = await evaluateConfigured({ config, model: trainer.model, dataset: validation!, gallery, onFault });
+  const measure = (): Promise<Evaluation> =>
+    evaluateConfigured({ config, model: trainer.model, dataset: validation!, gallery, onFault });
+  const evaluation = await (ema === undefined ? measure() : ema.inPlace(measure));
   metrics.write({ kind: "eval", step: (epoch + 1) * loader.stepsPerEpoch, epoch, results: evaluation.results });
   return evaluation;
 }

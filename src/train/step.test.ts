@@ -1,11 +1,22 @@
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { InnerEstimator } from "../losses/estimator.ts";
 import { PairState } from "../losses/pair-state.ts";
 import { CLIP, parseModelConfig } from "../models/index.ts";
-import { liveTensors, manualSeed, randint, randn, scope, type Tensor, tensor } from "../tensor/index.ts";
+import {
+  arange,
+  liveTensors,
+  manualSeed,
+  randint,
+  randn,
+  resetPeakMemory,
+  scope,
+  type Tensor,
+  tensor,
+  tensorMemory,
+} from "../tensor/index.ts";
 import { loadConfig } from "./config/load.ts";
 import type { Inputs } from "./encode.ts";
-import { type Trainer, trainStep } from "./step.ts";
+import { type FinishedStep, type Trainer, trainStep } from "./step.ts";
 import { createTrainer } from "./trainer.ts";
 
 const modelConfig = {
@@ -14,10 +25,24 @@ const modelConfig = {
   text_cfg: { context_length: 8, vocab_size: 64, width: 16, heads: 2, layers: 1 },
 };
 
-function createTest(flags: Record<string, string> = {}): Trainer {
+// Batch norm takes its statistics from what goes through the tower at once; a ViT has none.
+const vitConfig = {
+  ...modelConfig,
+  vision_cfg: { image_size: 32, layers: 2, width: 16, patch_size: 8, head_width: 8 },
+};
+
+function createTest(
+  flags: Record<string, string> = {},
+  { model: settings = modelConfig as unknown, microBatch = 6 } = {},
+): Trainer {
   const config = loadConfig({ flags: { "train-data": "unused.tar", precision: "fp32", warmup: "0", ...flags } });
-  const model = scope(() => new CLIP(parseModelConfig(modelConfig, "model")));
-  return createTrainer(config, { model, stepsPerEpoch: 4, createPairs: (columns) => PairState.inMemory(columns, 32) });
+  const model = scope(() => new CLIP(parseModelConfig(settings, "model")));
+  return createTrainer(config, {
+    model,
+    stepsPerEpoch: 4,
+    microBatch,
+    createPairs: (columns) => PairState.inMemory(columns, 32),
+  });
 }
 
 function randomInputs(): Inputs {
@@ -62,6 +87,49 @@ test.each(["openclip", "fastclip-v2", "fastclip-v3"])(
     expect(everything(trainer)).toEqual(before);
   },
 );
+
+describe.each(["openclip", "siglip", "fastclip-v2", "fastclip-v3"])("micro-batches with %s", (loss) => {
+  const sgd = { loss, opt: "sgd", momentum: "0", wd: "0", lr: "1" };
+
+  test.each([1, 2, 3, 4])("of %i pairs give what the whole batch gives", (microBatch) => {
+    const outcome = (size: number) => {
+      manualSeed(3);
+      const trainer = createTest(sgd, { model: vitConfig, microBatch: size });
+      const inputs = randomInputs();
+      // Two steps: the second one finds what the first one kept of the pairs.
+      const results = [0, 1].map((step) => trainStep(trainer, inputs, { epoch: step, step }));
+      return { results, state: everything(trainer) };
+    };
+    const [whole, parts] = [outcome(6), outcome(microBatch)];
+    for (const [i, result] of whole.results.entries()) {
+      const [expected, actual] = [result, parts.results[i]!] as [FinishedStep, FinishedStep];
+      expect(actual.loss).toBeCloseTo(expected.loss, 5);
+      expect(Math.abs(actual.gradNorm / expected.gradNorm - 1)).toBeLessThan(1e-5);
+    }
+    for (const [i, values] of whole.state.entries()) {
+      const largest = Math.max(1e-3, ...values.map(Math.abs));
+      const error = Math.max(0, ...values.map((value, n) => Math.abs(value - parts.state[i]![n]!)));
+      expect(error / largest).toBeLessThan(1e-4);
+    }
+  });
+});
+
+test("a micro-batch takes the memory of a part", () => {
+  const peak = (microBatch: number): number => {
+    const trainer = createTest({}, { model: vitConfig, microBatch });
+    const inputs = {
+      images: randn([64, 3, 32, 32]),
+      tokens: randint(60, [64, 8], { dtype: "int64" }),
+      ids: arange(64, { dtype: "int64" }),
+    };
+    trainStep(trainer, { ...inputs, ids: inputs.ids.div(2).to("int64") }, { epoch: 0, step: 0 });
+    resetPeakMemory();
+    const before = tensorMemory().used;
+    trainStep(trainer, { ...inputs, ids: inputs.ids.div(2).to("int64") }, { epoch: 0, step: 1 });
+    return tensorMemory().peak - before;
+  };
+  expect(peak(8)).toBeLessThan(0.4 * peak(64));
+});
 
 test("a step leaves no tensor behind", () => {
   const trainer = createTest();

@@ -4,10 +4,12 @@ import type { CLIP } from "../models/clip.ts";
 import { clipGradients, gradientNorm } from "../optim/clip.ts";
 import type { ParameterGroup } from "../optim/groups.ts";
 import { dropGradients, gradientsOf, type Optimizer } from "../optim/optimizer.ts";
-import { backward, type NamedTensors, noGrad, scope, setGrad } from "../tensor/index.ts";
-import { encode, type Inputs, type Precision } from "./encode.ts";
+import { type NamedTensors, noGrad, scope, setGrad } from "../tensor/index.ts";
+import type { Inputs } from "./encode.ts";
 import { findNonFinite } from "./finite.ts";
 import type { Method } from "./method.ts";
+import { encodeInParts } from "./micro-batch.ts";
+import type { Towers } from "./towers.ts";
 
 /** What a step works on. */
 export interface Trainer {
@@ -17,7 +19,9 @@ export interface Trainer {
   readonly optimizer: Optimizer;
   /** The model's learning rate by step. */
   readonly learningRate: (step: number) => number;
-  readonly precision: Precision;
+  readonly towers: Towers;
+  /** Pairs that go through the towers at once; the whole batch, or less where memory does not hold it. */
+  readonly microBatch: number;
   readonly gradClipNorm: number | undefined;
 }
 
@@ -45,7 +49,7 @@ export interface FinishedStep {
 const maxLogitScale = Math.log(100); // as in OpenCLIP: tau >= 0.01
 
 export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Position): StepResult {
-  const { model, method, groups, optimizer, precision, gradClipNorm } = trainer;
+  const { model, method, groups, optimizer, towers, microBatch, gradClipNorm } = trainer;
   return scope(() => {
     const tau = temperature(model);
     const gamma = method.gamma?.(epoch);
@@ -53,8 +57,8 @@ export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Pos
     const statistics = statisticsOf(model);
 
     // Encode, and gather the features without gradient. One process: this rank's features are all there are.
-    const encoded = encode(model, inputs, precision);
-    const features = singleRank(toFloat32(encoded));
+    const encoded = encodeInParts(towers, inputs, microBatch);
+    const features = singleRank(toFloat32(encoded.features));
 
     // The inner functions g and their estimators u, of which ranks exchange one scalar per pair and side.
     const bias = model.logitBias?.item() ?? 0;
@@ -64,7 +68,7 @@ export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Pos
     // The features' gradients, pushed back into the towers.
     const result = method.loss.gradients(input, inner.scalars);
     dropGradients(groups);
-    backward([encoded.image, encoded.text], { gradients: [result.features.image, result.features.text] });
+    encoded.backward(result.features);
     if (method.temperatureRate !== undefined) setGrad(model.logitScale, result.logScale);
     if (model.logitBias !== undefined && result.bias !== undefined) setGrad(model.logitBias, result.bias);
 

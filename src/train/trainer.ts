@@ -7,15 +7,20 @@ import { createMethod } from "./method.ts";
 import { createGroups, createOptimizer, createSchedule } from "./optimizer.ts";
 import { resolvePrecision } from "./precision.ts";
 import type { Trainer } from "./step.ts";
+import { Towers } from "./towers.ts";
 
 export interface TrainerContext {
   readonly model: CLIP;
   readonly stepsPerEpoch: number;
+  readonly microBatch: number;
   /** Makes the table of what the loss keeps of every pair, with these columns. */
   readonly createPairs: (columns: readonly string[]) => PairState;
 }
 
-export function createTrainer(config: Config, { model, stepsPerEpoch, createPairs }: TrainerContext): Trainer {
+export function createTrainer(
+  config: Config,
+  { model, stepsPerEpoch, microBatch, createPairs }: TrainerContext,
+): Trainer {
   const { epochs } = config.run;
   const schedule = createSchedule(config.optim, { steps: stepsPerEpoch * epochs, stepsPerEpoch });
   const groups = createGroups(config.optim, model.parameters());
@@ -25,7 +30,11 @@ export function createTrainer(config: Config, { model, stepsPerEpoch, createPair
     groups,
     optimizer: createOptimizer(config.optim, groups),
     learningRate: learningRate(schedule),
-    precision: resolvePrecision(config.model.precision),
+    towers: new Towers(model, {
+      precision: resolvePrecision(config.model.precision),
+      gradCheckpointing: config.model.gradCheckpointing,
+    }),
+    microBatch,
     gradClipNorm: config.optim.gradClipNorm,
   };
 }

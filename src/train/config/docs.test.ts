@@ -21,7 +21,12 @@ test("docs/config.schema.json is what the schema gives", () => {
 
 test("the JSON Schema holds standard words only, and lets the default kind go unnamed", () => {
   const text = JSON.stringify(configJsonSchema());
-  expect(text).not.toMatch(/"(flag|unit|form)":"/);
+  expect(text).not.toMatch(/"(flag|unit|form|role)":"/);
   const { properties } = configJsonSchema() as { properties: { loss: { oneOf: { required: string[] }[] } } };
-  expect(properties.loss.oneOf.map(({ required }) => required)).toEqual([...new Array<string[]>(5).fill(["kind"]), []]);
+  expect(properties.loss.oneOf.map(({ required }) => required)).toEqual([
+    ...new Array<string[]>(5).fill(["kind"]),
+    [],
+    ["kind"],
+    ["kind"],
+  ]);
 });

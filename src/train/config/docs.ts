@@ -1,5 +1,5 @@
 // The documentation and the JSON Schema of the configuration, made from its schema.
-import { defaultText, type Field, fields, onlyWith } from "./fields.ts";
+import { conditionOf, defaultText, type Field, fields } from "./fields.ts";
 import { configTree, defaultKind, kindsOf, type TreeNode } from "./tree.ts";
 import { expectation } from "./words.ts";
 
@@ -27,7 +27,7 @@ function defaultCell(field: Field): string {
 function row(field: Field): string {
   const { path, flag, node } = field;
   const expects = `${expectation(node)}${node.unit === undefined ? "" : ` (${node.unit})`}`;
-  const only = onlyWith(field).at(-1);
+  const only = conditionOf(field);
   const condition = only === undefined ? "" : `; only with ${only.union} ${only.kinds.map(code).join(", ")}`;
   const meaning = `${cell(node.description ?? "")}${condition}`;
   return `| ${[code(path.join(".")), code(`--${flag}`), defaultCell(field), cell(expects), meaning].join(" | ")} |`;
@@ -50,7 +50,7 @@ export function configMarkdown(): string {
 
 /** A node without what only this project reads, and with `kind` optional in the member that holds when no kind is named. */
 function published(node: TreeNode, defaultMember = false): unknown {
-  const { flag: _flag, value: _value, unit, form: _form, ...rest } = node;
+  const { flag: _flag, value: _value, unit, form: _form, role: _role, ...rest } = node;
   const description = unit === undefined ? rest.description : `${rest.description} (${unit})`;
   const required = rest.required?.filter((key) => !(defaultMember && key === "kind"));
   return {

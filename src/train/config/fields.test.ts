@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { defaultText, fieldAtPath, fieldOfFlag, fields, onlyWith } from "./fields.ts";
+import { conditionOf, defaultText, fieldAtPath, fieldOfFlag, fields, onlyWith } from "./fields.ts";
 
 test("every setting has a flag of its own and a description", () => {
   const flags = fields.map(({ flag }) => flag);
@@ -28,20 +28,35 @@ test("flags have OpenCLIP's names where they mean the same", () => {
 });
 
 test("a setting of some kinds of the loss knows them", () => {
-  expect(onlyWith(fieldOfFlag("rho")!)).toEqual([{ union: "loss", kinds: ["fastclip-v2", "fastclip-v3"] }]);
+  expect(onlyWith(fieldOfFlag("rho")!)).toEqual([
+    { union: "loss", kinds: ["fastclip-v2", "fastclip-v3", "fastclip-robust"] },
+  ]);
   expect(onlyWith(fieldOfFlag("gamma-min")!)).toEqual([
-    { union: "loss", kinds: ["fastclip-v0", "fastclip-v1", "fastclip-v2", "fastclip-v3"] },
+    {
+      union: "loss",
+      kinds: ["fastclip-v0", "fastclip-v1", "fastclip-v2", "fastclip-v3", "fastclip-global", "fastclip-robust"],
+    },
     { union: "loss.gamma", kinds: ["cosine"] },
   ]);
   expect(onlyWith(fieldOfFlag("temperature")!)).toEqual([]);
   expect(onlyWith(fieldOfFlag("epochs")!)).toEqual([]);
 });
 
+test("what is said to be needed for a setting is needed in every way that it exists", () => {
+  expect(conditionOf(fieldOfFlag("gamma-min")!)?.union).toBe("loss.gamma");
+  // A learned temperature is a choice with fastclip-robust, but not with fastclip-v3.
+  expect(conditionOf(fieldOfFlag("lr-tau-decay-at")!)).toEqual({
+    union: "loss",
+    kinds: ["fastclip-v3", "fastclip-global", "fastclip-robust"],
+  });
+  expect(conditionOf(fieldOfFlag("temperature")!)).toBeUndefined();
+});
+
 test("a default is told in words, by kind where kinds differ", () => {
   expect(defaultText(fieldOfFlag("batch-size")!)).toBe("64");
   expect(defaultText(fieldOfFlag("aug-scale")!)).toBe("0.9 1");
   expect(defaultText(fieldOfFlag("lr-tau")!)).toBe(
-    "auto with openclip, siglip; 0.0002 with fastclip-v0, fastclip-v3; 0.0133 with fastclip-v2",
+    "auto with openclip, siglip; 0.0002 with fastclip-v0, fastclip-v3, fastclip-global, fastclip-robust; 0.0133 with fastclip-v2",
   );
   expect(defaultText(fieldOfFlag("beta2")!)).toBe("0.98 with adamw, lamb; 0.99 with lion");
   expect(defaultText(fieldOfFlag("train-data")!)).toBeUndefined();

@@ -107,17 +107,35 @@ export function onlyWith(field: Field): { readonly union: string; readonly kinds
     .map(([union, set]) => ({ union, kinds: [...set] }));
 }
 
+/** The innermost choice that has to be made for a setting to exist, whichever way it exists; undefined where there is none. */
+export function conditionOf(field: Field): { readonly union: string; readonly kinds: readonly string[] } | undefined {
+  const isInAll = (union: string) => field.variants.every(({ choices }) => choices.some((at) => at.union === union));
+  return onlyWith(field).findLast(({ union }) => isInAll(union));
+}
+
 /** The default in words; where kinds differ, each with its kinds. Undefined where there is none. */
 export function defaultText(field: Field): string | undefined {
-  const byText = new Map<string, string[]>();
-  for (const { choices, default: value } of field.variants) {
-    if (value === undefined) continue;
-    const text = Array.isArray(value) ? value.map(numberText).join(" ") : numberText(value);
-    byText.set(text, [...(byText.get(text) ?? []), choices.map(({ kind }) => kind).join(" ")]);
+  const variants = field.variants.filter((variant) => variant.default !== undefined);
+  const byText = new Map<string, Set<string>>();
+  for (const variant of variants) {
+    const text = valueText(variant.default);
+    byText.set(text, (byText.get(text) ?? new Set()).add(shortName(variant, variants)));
   }
   if (byText.size === 0) return undefined;
   if (byText.size === 1) return [...byText.keys()][0];
-  return [...byText].map(([text, kinds]) => `${text} with ${kinds.join(", ")}`).join("; ");
+  return [...byText].map(([text, kinds]) => `${text} with ${[...kinds].join(", ")}`).join("; ");
+}
+
+/** The kinds that a variant belongs to; only the outermost one where those inside it make no difference. */
+function shortName({ choices, default: value }: Variant, variants: readonly Variant[]): string {
+  const [outer] = choices;
+  const alike = variants.filter((other) => other.choices[0]?.kind === outer?.kind);
+  const same = alike.every((other) => valueText(other.default) === valueText(value));
+  return (same ? choices.slice(0, 1) : choices).map(({ kind }) => kind).join(" ");
+}
+
+function valueText(value: unknown): string {
+  return Array.isArray(value) ? value.map(numberText).join(" ") : numberText(value);
 }
 
 function numberText(value: unknown): string {

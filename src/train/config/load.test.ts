@@ -45,6 +45,7 @@ test("the defaults are OpenCLIP's and FastCLIP-v3's, and frozen", () => {
     schedule: { kind: "cosine", lrMin: 0 },
     warmup: 10_000,
     weightDecay: 0.2,
+    emaWarmup: false,
     beta1: 0.9,
     beta2: 0.98,
     eps: 1e-6,
@@ -101,9 +102,17 @@ test("a flag for another kind keeps what both kinds have and leaves what only th
   expect(openclip.loss).toEqual({ kind: "openclip", temperature: { init: 0.05, lr: "auto" } });
 });
 
+test("a flag for another rule of the temperature leaves the file's learning rate for it behind", () => {
+  const file = yaml("loss: { kind: fastclip-v3, temperature: { init: 0.05, lr: 1e-3, decayAt: 0.02 } }");
+  const temperature = (loss: string): unknown => loadConfig({ file, flags: { ...data, loss } }).loss.temperature;
+  expect(temperature("openclip")).toEqual({ init: 0.05, lr: "auto" });
+  expect(temperature("fastclip-v2")).toMatchObject({ init: 0.05, lr: 0.0133 });
+  expect(temperature("fastclip-robust")).toEqual({ kind: "stepped", init: 0.05, lr: 1e-3, decayAt: 0.02 });
+});
+
 test("each optimizer has settings of its own beside what all have", () => {
   const file = yaml("optim: { kind: lamb, eps: 1e-8, lr: 2e-3, schedule: { lrMin: 1e-5 } }");
-  const common = { lr: 2e-3, warmup: 10_000, weightDecay: 0.2 };
+  const common = { lr: 2e-3, warmup: 10_000, weightDecay: 0.2, emaWarmup: false };
   const { optim } = loadConfig({ file, flags: { ...data, opt: "lion", "lr-scheduler": "const" } });
   expect(optim).toEqual({ kind: "lion", ...common, schedule: { kind: "const" }, beta1: 0.9, beta2: 0.99 });
   const cooldown = { "lr-scheduler": "const-cooldown", "epochs-cooldown": "2", "layer-decay": "0.7" };
@@ -135,18 +144,35 @@ test.each<[FlagValues, string]>([
   [{ "train-data": "" }, '--train-data: expected a pattern or a list of patterns, got ""'],
   [
     { loss: "fastclip-v9" },
-    '--loss: expected one of "openclip", "siglip", "fastclip-v0", "fastclip-v1", "fastclip-v2", "fastclip-v3", got "fastclip-v9"',
+    '--loss: expected one of "openclip", "siglip", "fastclip-v0", "fastclip-v1", "fastclip-v2", "fastclip-v3", "fastclip-global", "fastclip-robust", got "fastclip-v9"',
   ],
   // Settings of a kind that was not chosen.
-  [{ loss: "openclip", rho: "1" }, "--rho: belongs to loss fastclip-v2, fastclip-v3, but the loss chosen is openclip"],
+  [
+    { loss: "openclip", rho: "1" },
+    "--rho: belongs to loss fastclip-v2, fastclip-v3, fastclip-robust, but the loss chosen is openclip",
+  ],
   [
     { loss: "fastclip-v1", "lr-tau": "1e-4" },
-    "--lr-tau: belongs to loss openclip, siglip, fastclip-v0, fastclip-v2, fastclip-v3, but the loss chosen is fastclip-v1",
+    "--lr-tau: belongs to loss openclip, siglip, fastclip-v0, fastclip-v2, fastclip-v3, fastclip-global, fastclip-robust, but the loss chosen is fastclip-v1",
+  ],
+  // v2 has no temperature of all pairs, and so no learning rate for one.
+  [{ loss: "fastclip-v2", "lr-tau": "auto" }, '--lr-tau: expected a number of at least 0, got "auto"'],
+  [
+    { loss: "fastclip-v2", "lr-tau-decay-at": "0.03" },
+    "--lr-tau-decay-at: belongs to loss fastclip-v3, fastclip-global, fastclip-robust, but the loss chosen is fastclip-v2",
+  ],
+  [
+    { loss: "fastclip-v2", "temperature-rule": "stepped" },
+    "--temperature-rule: belongs to loss fastclip-global, fastclip-robust, but the loss chosen is fastclip-v2",
+  ],
+  [
+    { loss: "fastclip-robust", "temperature-rule": "constant", "lr-tau": "1" },
+    "--lr-tau: belongs to loss.temperature scheduled, stepped, but the loss.temperature chosen is constant",
   ],
   [{ gamma: "0.5" }, "--gamma: belongs to loss.gamma constant, but the loss.gamma chosen is cosine"],
   [
     { loss: "openclip", "gamma-min": "0.5" },
-    "--gamma-min: belongs to loss fastclip-v0, fastclip-v1, fastclip-v2, fastclip-v3, but the loss chosen is openclip",
+    "--gamma-min: belongs to loss fastclip-v0, fastclip-v1, fastclip-v2, fastclip-v3, fastclip-global, fastclip-robust, but the loss chosen is openclip",
   ],
   [{ momentum: "0.9" }, "--momentum: belongs to optim sgd, but the optim chosen is adamw"],
   [{ opt: "lion", eps: "1" }, "--eps: belongs to optim adamw, lamb, but the optim chosen is lion"],
@@ -159,6 +185,16 @@ test.each<[FlagValues, string]>([
     "optim.schedule.epochsCooldown (--epochs-cooldown): is missing; expected a whole number of at least 0",
   ],
   // Settings that contradict each other.
+  [{ "micro-batch": "48" }, "--micro-batch: expected a divisor of the batch size 64, got 48"],
+  [{ "micro-batch": "128" }, "--micro-batch: expected a divisor of the batch size 64, got 128"],
+  [
+    { "micro-batch": "16", "accum-freq": "4" },
+    "--micro-batch: the micro-batch is set twice, as 16 and by an accum-freq of 4",
+  ],
+  [
+    { "micro-batch": "auto", "accum-freq": "4" },
+    "--micro-batch: the micro-batch is set twice, as auto and by an accum-freq of 4",
+  ],
   [
     { "gamma-decay-epochs": "9", epochs: "8" },
     "--gamma-decay-epochs: gamma would end its decay after 9 epochs, but the run has 8",
@@ -209,8 +245,8 @@ test("every problem is told at once, with its line, an unknown key with the near
   expect([...problems({ file, flags: { workers: "none" } })].sort()).toEqual([
     '--workers: expected a whole number from 1 to 1024, got "none"',
     'config.yaml:11:3 optim: unknown key "rho"; did you mean loss.rho?',
-    'config.yaml:12:3 optim: unknown key "constructor"; known here: kind, lr, schedule, warmup, weightDecay, layerDecay, gradClipNorm, beta1, beta2, eps',
-    'config.yaml:13:3 optim: unknown key "__proto__"; known here: kind, lr, schedule, warmup, weightDecay, layerDecay, gradClipNorm, beta1, beta2, eps',
+    'config.yaml:12:3 optim: unknown key "constructor"; known here: kind, lr, schedule, warmup, weightDecay, layerDecay, gradClipNorm, emaDecay, emaWarmup, beta1, beta2, eps',
+    'config.yaml:13:3 optim: unknown key "__proto__"; known here: kind, lr, schedule, warmup, weightDecay, layerDecay, gradClipNorm, emaDecay, emaWarmup, beta1, beta2, eps',
     'config.yaml:14:3 optim: unknown key "lrMin"; did you mean optim.schedule.lrMin?',
     "config.yaml:1:23 data.val: expected a pattern or a list of patterns, got nothing",
     "config.yaml:3:3 run.batchSize: expected a whole number of at least 2, got 1",

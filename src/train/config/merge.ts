@@ -10,7 +10,7 @@ function carriedOver(from: TreeNode | undefined, to: TreeNode | undefined, value
   const kept = Object.entries(value).flatMap(([key, item]): [string, unknown][] => {
     const [before, after] = [own(from.properties, key), own(to.properties, key)];
     if (before === undefined) return [[key, item]];
-    if (after === undefined) return [];
+    if (after === undefined || after.role !== before.role) return [];
     return [[key, isMap(item) ? carriedOver(memberOf(before, item), memberOf(after, item), item) : item]];
   });
   return mapOf(kept);

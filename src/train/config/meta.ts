@@ -12,6 +12,11 @@ export interface SettingMeta {
   readonly unit?: string;
   /** What the value has to be, where the words made from its type would not say it. */
   readonly form?: string;
+  /**
+   * Tells settings apart that have one place in different kinds and do not mean the same: a flag that changes the kind leaves such
+   * a setting of the file behind.
+   */
+  readonly role?: string;
 }
 
 const registry: z.core.$ZodRegistry<SettingMeta> = z.registry<SettingMeta>();

@@ -1,4 +1,5 @@
 // Settings that are sound one by one and contradict each other.
+import { modelRules } from "./rules-model.ts";
 import type { Config, Interval } from "./types.ts";
 
 export interface Contradiction {
@@ -36,6 +37,21 @@ function gammaRules({ loss, run }: SoundSections): Contradiction[] {
       text: `gamma would end its decay after ${decayEpochs} epochs, but the run has ${run.epochs}`,
     },
   ];
+}
+
+function batchRules({ run }: SoundSections): Contradiction[] {
+  if (!run) return [];
+  const { batchSize, microBatch, accumFreq } = run;
+  const paths = [
+    ["run", "microBatch"],
+    ["run", "accumFreq"],
+    ["run", "batchSize"],
+  ];
+  if (microBatch === undefined) return [];
+  if (accumFreq !== undefined)
+    return [{ paths, text: `the micro-batch is set twice, as ${microBatch} and by an accum-freq of ${accumFreq}` }];
+  if (microBatch === "auto" || batchSize % microBatch === 0) return [];
+  return [{ paths, text: `expected a divisor of the batch size ${batchSize}, got ${microBatch}` }];
 }
 
 function learningRateRules({ optim }: SoundSections): Contradiction[] {
@@ -82,6 +98,13 @@ function momentumRules({ optim }: SoundSections): Contradiction[] {
   ];
 }
 
+function averageRules({ optim }: SoundSections): Contradiction[] {
+  if (!optim?.emaWarmup || optim.emaDecay !== undefined) return [];
+  return [
+    { paths: [["optim", "emaWarmup"]], text: "there is no moving average to warm up (optim.emaDecay, --ema-decay)" },
+  ];
+}
+
 function evaluationRules({ data, eval: evaluation }: SoundSections): Contradiction[] {
   if (!data || evaluation?.zeroShot.classes === undefined || data.val !== undefined) return [];
   return [
@@ -92,7 +115,17 @@ function evaluationRules({ data, eval: evaluation }: SoundSections): Contradicti
   ];
 }
 
-const rules = [intervalRules, gammaRules, learningRateRules, cooldownRules, momentumRules, evaluationRules];
+const rules = [
+  modelRules,
+  intervalRules,
+  batchRules,
+  gammaRules,
+  learningRateRules,
+  cooldownRules,
+  momentumRules,
+  averageRules,
+  evaluationRules,
+];
 
 /** Every contradiction among the sections given. */
 export function contradictions(sections: SoundSections): Contradiction[] {

@@ -1,7 +1,7 @@
-// Sections of the configuration about what is trained, on which data, and how it is evaluated.
+// Sections of the configuration about the data, and how the model is evaluated.
 import { z } from "zod";
 import { described } from "./meta.ts";
-import type { DataConfig, EvalConfig, ModelConfig } from "./types.ts";
+import type { DataConfig, EvalConfig } from "./types.ts";
 
 const text = z.string().min(1);
 const probability = z.number().min(0).max(1);
@@ -12,25 +12,6 @@ const rgb = z.tuple([z.number(), z.number(), z.number()]);
 const texts = z
   .union([text, z.array(text).min(1)])
   .transform((value): readonly string[] => (typeof value === "string" ? [value] : value));
-
-export const modelSchema: z.ZodType<ModelConfig> = described(
-  z
-    .strictObject({
-      name: described(text.default("ViT-B-32"), {
-        flag: "model",
-        value: "name",
-        description: "OpenCLIP's name of the model, or the path of a JSON file in OpenCLIP's model format",
-      }),
-      precision: described(z.enum(["auto", "amp_bf16", "fp32"]).default("auto"), {
-        flag: "precision",
-        value: "kind",
-        description:
-          "Arithmetic of the towers; auto is amp_bf16 where the hardware has bfloat16 instructions, else fp32",
-      }),
-    })
-    .prefault({}),
-  { title: "Model", description: "The two towers that are trained" },
-);
 
 const colorJitter = z.strictObject({
   brightness: described(z.number().min(0).default(0), {
@@ -138,6 +119,11 @@ export const dataSchema: z.ZodType<DataConfig> = described(
       flag: "caption-key",
       value: "key",
       description: "Key of a sample's JSON file that holds its caption; without it, the caption is its .txt file",
+    }),
+    trainSize: described(z.int().min(2).exactOptional(), {
+      flag: "train-num-samples",
+      unit: "pairs",
+      description: "Size of the training data, for the plan of --dry-run where the shards are not there to be counted",
     }),
     workers: described(z.int().min(1).max(1024).default(1), {
       flag: "workers",

@@ -44,14 +44,40 @@ const initial = (tau: number) =>
   });
 const init = initial(0.07);
 
-const learningRate = (initial: number | "auto") =>
+// Rates of different rules are not exchanged for one another: a stepped one is tuned on its own, a scheduled one beside the model's.
+const learningRate = (role: "scheduled" | "stepped", initial: number | "auto") =>
   described(z.union([z.number().min(0), z.literal("auto")]).default(initial), {
     flag: "lr-tau",
+    role,
     description: "Learning rate of the temperature; auto is the model's",
   });
 
 const temperature = <T extends z.ZodType>(schema: T): T =>
   described(schema, { title: "Temperature", description: "The temperature tau of the softmax" });
+
+const decayAt = described(z.number().min(0).max(1).default(0.03), {
+  flag: "lr-tau-decay-at",
+  description: "Once tau is this small its learning rate is cut to a third; 0 never cuts it",
+});
+
+/** The rule of a temperature that all pairs share, with v0's or v3's as the default. */
+const temperatureRule = (kind: "scheduled" | "stepped") =>
+  described(
+    z
+      .discriminatedUnion("kind", [
+        z.strictObject({ kind: z.literal("constant"), init }),
+        z.strictObject({ kind: z.literal("scheduled"), init, lr: learningRate("scheduled", 2e-4) }),
+        z.strictObject({ kind: z.literal("stepped"), init, lr: learningRate("stepped", 2e-4), decayAt }),
+      ])
+      .prefault({ kind }),
+    {
+      title: "Temperature",
+      flag: "temperature-rule",
+      value: "kind",
+      description:
+        "constant: tau is not trained. scheduled: its learning rate follows the model's schedule. stepped: its learning rate is cut to a third once tau is small",
+    },
+  );
 
 const eps = described(z.number().min(0).default(1e-14), {
   flag: "fastclip-eps",
@@ -72,7 +98,8 @@ const individualTemperature = z
     init: initial(0.03),
     lr: described(z.number().min(0).default(0.0133), {
       flag: "lr-tau",
-      description: "Learning rate of the temperature; auto is the model's",
+      role: "individual",
+      description: "Learning rate of each temperature",
     }),
     beta1: decayRate(0.9, { flag: "beta1-tau", of: "a temperature's gradients" }),
     beta2: decayRate(0.999, { flag: "beta2-tau", of: "their squares" }),
@@ -95,11 +122,13 @@ export const lossSchema: z.ZodType<LossConfig> = described(
     .discriminatedUnion("kind", [
       z.strictObject({
         kind: z.literal("openclip"),
-        temperature: temperature(z.strictObject({ init, lr: learningRate("auto") }).prefault({})),
+        temperature: temperature(z.strictObject({ init, lr: learningRate("scheduled", "auto") }).prefault({})),
       }),
       z.strictObject({
         kind: z.literal("siglip"),
-        temperature: temperature(z.strictObject({ init: initial(0.1), lr: learningRate("auto") }).prefault({})),
+        temperature: temperature(
+          z.strictObject({ init: initial(0.1), lr: learningRate("scheduled", "auto") }).prefault({}),
+        ),
         bias: z
           .strictObject({
             init: described(z.number().default(-10), {
@@ -114,7 +143,7 @@ export const lossSchema: z.ZodType<LossConfig> = described(
         eps,
         tauGradient,
         gamma: gammaSchema,
-        temperature: temperature(z.strictObject({ init, lr: learningRate(2e-4) }).prefault({})),
+        temperature: temperature(z.strictObject({ init, lr: learningRate("scheduled", 2e-4) }).prefault({})),
       }),
       z.strictObject({
         kind: z.literal("fastclip-v1"),
@@ -135,18 +164,22 @@ export const lossSchema: z.ZodType<LossConfig> = described(
         rho,
         tauGradient,
         gamma: gammaSchema,
-        temperature: temperature(
-          z
-            .strictObject({
-              init,
-              lr: learningRate(2e-4),
-              decayAt: described(z.number().min(0).max(1).default(0.03), {
-                flag: "lr-tau-decay-at",
-                description: "Once tau is this small its learning rate is cut to a third; 0 never cuts it",
-              }),
-            })
-            .prefault({}),
-        ),
+        temperature: temperature(z.strictObject({ init, lr: learningRate("stepped", 2e-4), decayAt }).prefault({})),
+      }),
+      z.strictObject({
+        kind: z.literal("fastclip-global"),
+        eps,
+        tauGradient,
+        gamma: gammaSchema,
+        temperature: temperatureRule("scheduled"),
+      }),
+      z.strictObject({
+        kind: z.literal("fastclip-robust"),
+        eps,
+        rho,
+        tauGradient,
+        gamma: gammaSchema,
+        temperature: temperatureRule("stepped"),
       }),
     ])
     .prefault({ kind: "fastclip-v3" }),
@@ -155,6 +188,6 @@ export const lossSchema: z.ZodType<LossConfig> = described(
     flag: "loss",
     value: "kind",
     description:
-      "openclip: the usual contrastive loss. siglip: a sigmoid for each pair. FastCLIP: v0 learned tau, v1 constant tau, v2 a tau for each picture and text, v3 learned tau in the robust loss",
+      "openclip: the usual contrastive loss. siglip: a sigmoid for each pair. FastCLIP: v0 learned tau, v1 constant tau, v2 a tau for each picture and text, v3 learned tau in the robust loss. For those who mix: fastclip-global (v0's and v1's objective) and fastclip-robust (v3's, scaled by tau, with rho) with any --temperature-rule; a tau for each picture and text is v2's alone",
   },
 );

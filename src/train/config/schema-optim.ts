@@ -60,6 +60,15 @@ const shared = {
     flag: "grad-clip-norm",
     description: "Largest norm of the whole gradient; without it nothing is clipped",
   }),
+  emaDecay: described(positive.lt(1).exactOptional(), {
+    flag: "ema-decay",
+    description:
+      "Keep a moving average of the weights, which is evaluated and saved beside them: the share of it that a step leaves as it is",
+  }),
+  emaWarmup: described(z.boolean().default(false), {
+    flag: "ema-warmup",
+    description: "Begin the moving average with a smaller share: at most 1 - step^(-2/3), as in timm",
+  }),
 };
 
 const beta1 = described(share.default(0.9), {

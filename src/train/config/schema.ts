@@ -1,8 +1,9 @@
 // The one schema of the configuration: flags, YAML file, JSON Schema and documentation come from it.
 import { z } from "zod";
 import { described } from "./meta.ts";
-import { dataSchema, evalSchema, modelSchema } from "./schema-data.ts";
+import { dataSchema, evalSchema } from "./schema-data.ts";
 import { lossSchema } from "./schema-loss.ts";
+import { modelSchema } from "./schema-model.ts";
 import { optimSchema } from "./schema-optim.ts";
 import type { Config, RunConfig } from "./types.ts";
 
@@ -45,7 +46,17 @@ const runSchema: z.ZodType<RunConfig> = described(
       batchSize: described(z.int().min(2).default(64), {
         flag: "batch-size",
         unit: "pairs",
-        description: "Pairs in one step",
+        description: "Pairs in one step; with --accum-freq N, pairs in each of its N micro-batches",
+      }),
+      microBatch: described(z.union([z.int().min(1), z.literal("auto")]).exactOptional(), {
+        flag: "micro-batch",
+        unit: "pairs",
+        description:
+          "Pairs that go through the towers at once: fewer take less memory, and the step stays that of the whole batch; auto takes the most that fit into memory, and without it all do",
+      }),
+      accumFreq: described(z.int().min(1).exactOptional(), {
+        flag: "accum-freq",
+        description: "Micro-batches in one step, as in OpenCLIP: the step has so many times --batch-size pairs",
       }),
       epochs: described(z.int().min(1).default(32), {
         flag: "epochs",

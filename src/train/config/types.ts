@@ -14,12 +14,22 @@ export interface Config {
 export interface ModelConfig {
   readonly name: string;
   readonly precision: "auto" | "amp_bf16" | "fp32";
+  readonly patchDropout?: number;
+  readonly gradCheckpointing: boolean;
+  readonly lock: {
+    readonly image: boolean;
+    readonly imageUnlockedGroups: number;
+    readonly imageFreezeBnStats: boolean;
+    readonly text: boolean;
+    readonly textUnlockedLayers: number;
+  };
 }
 
 export interface DataConfig {
   readonly train: readonly string[];
   readonly val?: readonly string[];
   readonly captionKey?: string;
+  readonly trainSize?: number;
   readonly workers: number;
   readonly maxBadRate: number;
   readonly aug: AugConfig;
@@ -60,6 +70,8 @@ export interface RunConfig {
   readonly seed: number;
   readonly threads: number | "auto";
   readonly batchSize: number;
+  readonly microBatch?: number | "auto";
+  readonly accumFreq?: number;
   readonly epochs: number;
   readonly logEvery: number;
   readonly saveFrequency: number;
@@ -77,6 +89,15 @@ interface LearnedTemperature {
   readonly init: number;
   readonly lr: number | "auto";
 }
+
+/** The rule of a temperature that all pairs share. */
+export type TemperatureRule =
+  /** It is not trained. */
+  | { readonly kind: "constant"; readonly init: number }
+  /** It is trained, and its learning rate follows the model's schedule. */
+  | ({ readonly kind: "scheduled" } & LearnedTemperature)
+  /** It is trained, and its learning rate is the same all along, cut to a third once tau <= `decayAt`. */
+  | ({ readonly kind: "stepped"; readonly decayAt: number } & LearnedTemperature);
 
 export type LossConfig =
   | { readonly kind: "openclip"; readonly temperature: LearnedTemperature }
@@ -114,6 +135,21 @@ export type LossConfig =
       readonly gamma: GammaConfig;
       readonly tauGradient: "reference" | "exact";
       readonly temperature: LearnedTemperature & { readonly decayAt: number };
+    }
+  | {
+      readonly kind: "fastclip-global";
+      readonly eps: number;
+      readonly gamma: GammaConfig;
+      readonly tauGradient: "reference" | "exact";
+      readonly temperature: TemperatureRule;
+    }
+  | {
+      readonly kind: "fastclip-robust";
+      readonly eps: number;
+      readonly rho: number;
+      readonly gamma: GammaConfig;
+      readonly tauGradient: "reference" | "exact";
+      readonly temperature: TemperatureRule;
     };
 
 /** The course of the learning rate after the warm-up, with OpenCLIP's names. */
@@ -135,6 +171,8 @@ interface CommonOptimConfig {
   readonly weightDecay: number;
   readonly layerDecay?: number;
   readonly gradClipNorm?: number;
+  readonly emaDecay?: number;
+  readonly emaWarmup: boolean;
 }
 
 export type OptimConfig = CommonOptimConfig &

@@ -9,6 +9,7 @@ import { type NamedTensors, scope, type Tensor, tensor } from "../../tensor/inde
 import type { LossConfig } from "../config/types.ts";
 import { createMethod } from "../method.ts";
 import { type FinishedStep, type Trainer, trainStep } from "../step.ts";
+import { Towers } from "../towers.ts";
 import { tensorOf } from "./case.ts";
 import type { Comparison, Tolerance } from "./compare.ts";
 import { goldenGamma, type LossSettings } from "./loss.ts";
@@ -77,7 +78,8 @@ function createTrainer(settings: TrainSettings, { tensors, steps }: { tensors: N
     groups,
     optimizer: new AdamW(groups, { beta1: settings.beta1, beta2: settings.beta2, eps: settings.optEps }),
     learningRate: learningRate(schedule),
-    precision: "fp32",
+    towers: new Towers(model, { precision: "fp32", gradCheckpointing: false }),
+    microBatch: settings.localBatch,
     gradClipNorm: undefined,
   };
 }

@@ -1,0 +1,25 @@
+// The model of a run, made as configured.
+import { type CLIP, createModel, lockImageTower, lockTextTower } from "../models/index.ts";
+import { Ema } from "../optim/ema.ts";
+import type { Config } from "./config/types.ts";
+
+/** A new model, of which only what is to be trained collects gradients. */
+export function createConfigured({ model, run, loss }: Config): CLIP {
+  const { name, patchDropout, lock } = model;
+  const logitScale = -Math.log(loss.temperature.init);
+  const bias = loss.kind === "siglip" ? { logitBias: loss.bias.init } : {};
+  const created = createModel(name, { seed: run.seed, logitScale, patchDropout, ...bias });
+  const { imageUnlockedGroups: unlockedGroups, imageFreezeBnStats: freezeBatchNorm, textUnlockedLayers } = lock;
+  if (lock.image) lockImageTower(created, { unlockedGroups, freezeBatchNorm });
+  if (lock.text) lockTextTower(created, { unlockedLayers: textUnlockedLayers });
+  return created;
+}
+
+/** The moving average of all that training changes in a model: what is trained, and the statistics of batch norm. */
+export function createEma({ optim }: Pick<Config, "optim">, model: CLIP): Ema | undefined {
+  const { emaDecay: decay, emaWarmup: warmup } = optim;
+  if (decay === undefined) return undefined;
+  const parameters = model.parameters();
+  const changing = [...model.stateDict()].filter(([name, { requiresGrad }]) => requiresGrad || !parameters.has(name));
+  return new Ema(new Map(changing), { decay, warmup });
+}
