@@ -27,7 +27,7 @@ export function command(): Command {
 }
 
 /** Settings that suit 64-pixel drawings and a few minutes on two cores; docs/quickstart.md says how they were found. */
-function demoSettings(data: DemoSummary): Values {
+export function demoSettings(data: DemoSummary): Values {
   return {
     model: { name: "RN-Ti-64", precision: "fp32" },
     data: {
@@ -39,7 +39,7 @@ function demoSettings(data: DemoSummary): Values {
         colorJitter: { brightness: 0.2, contrast: 0, saturation: 0, hue: 0 },
       },
     },
-    run: { batchSize: 64, epochs: 12, logEvery: 20, evalFrequency: 0, saveFrequency: 0 },
+    run: { batchSize: 64, epochs: 10, logEvery: 20, evalFrequency: 0, saveFrequency: 0 },
     loss: { temperature: { init: 0.05 } },
     optim: { lr: 1e-3, weightDecay: 0.1, warmup: 50 },
     eval: { zeroShot: { classes: data.classes }, split: "held-out style" },
