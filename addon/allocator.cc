@@ -1,6 +1,6 @@
 // A caching allocator for CPU tensors. A training step asks for the same sizes again and again; glibc's malloc answers
-// with fresh pages each time or with ever more fragments (docs/performance.md has the figures). Freed blocks are kept in
-// bins by size, so a steady step takes no memory from the system and touches no new page.
+// with fresh pages each time or with ever more fragments, so that a process grows without any leak. Freed blocks are kept
+// in bins by size: a steady step takes no memory from the system and touches no new page (docs/performance.md, "Memory").
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/util/Exception.h>
@@ -45,6 +45,9 @@ size_t bytesOf(size_t bin) {
   return ((bin - shift * kSteps) << shift) * kAlignment;
 }
 
+// The header is not counted when a bin is chosen, so that sizes which fill a bin exactly, as powers of two do, stay in it.
+size_t blockBytes(size_t bin) { return bytesOf(bin) + sizeof(Header); }
+
 class CachingAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
@@ -80,11 +83,11 @@ class CachingAllocator final : public c10::Allocator {
   void* take(size_t bytes) {
     if (bytes > (size_t{1} << 46)) fail(bytes);
     std::lock_guard<std::mutex> lock(mutex_);
-    const size_t bin = binOf(bytes + sizeof(Header));
+    const size_t bin = binOf(bytes);
     Header* block = fromCache(bin);
     if (block == nullptr) {
       // What is kept never makes the whole more than a quarter larger than the most that was ever in use at once.
-      const size_t wanted = bytesOf(bin);
+      const size_t wanted = blockBytes(bin);
       const size_t limit = std::max(peak_, used_ + wanted) * 5 / 4;
       if (used_ + cached_ + wanted > limit) evictDownTo(limit - std::min(limit, used_ + wanted));
       block = fromSystem(bin);
@@ -116,7 +119,7 @@ class CachingAllocator final : public c10::Allocator {
   }
 
   static Header* fromSystem(size_t bin) {
-    const size_t bytes = bytesOf(bin);
+    const size_t bytes = blockBytes(bin);
     void* memory = nullptr;
     if (bytes < kMapped) {
       if (posix_memalign(&memory, kAlignment, bytes) != 0) return nullptr;

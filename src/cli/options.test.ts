@@ -60,7 +60,7 @@ test("the help groups the flags by section, with defaults, units and choices", (
   }
   expect(help).toContain("--epochs <number> How often the whole data set is seen (epochs; default: 32)");
   expect(help).toContain("fastclip-v3 | fastclip-global | fastclip-robust; default: fastclip-v3)");
-  expect(help).toContain("only with loss fastclip-v2, fastclip-v3, fastclip-global, fastclip-robust");
+  expect(help).toContain("only with loss fastclip-v3, fastclip-global, fastclip-robust");
 });
 
 test("a command can take the flags of some sections", () => {

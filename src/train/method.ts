@@ -51,8 +51,9 @@ function createFastClip(config: FastClipConfig, { createPairs }: MethodContext):
 
 /** None where no temperature of all pairs is trained: with a constant one, and with v2's own one for each. */
 function createTemperatureRate(config: LossConfig, schedule: LearningRateSchedule): Method["temperatureRate"] {
+  if (config.kind === "fastclip-v2") return undefined;
   const rule = temperatureOf(config);
-  if (rule === undefined || rule.kind === "constant") return undefined;
+  if (rule.kind === "constant") return undefined;
   const lr = rule.lr === "auto" ? schedule.lr : rule.lr;
   if (rule.kind === "scheduled") return learningRate({ ...schedule, lr });
   const rate = temperatureLearningRate({ lr, decayAt: rule.decayAt });

@@ -40,15 +40,8 @@ const robust = ({ rho, tauGradient }: Omit<Objective & { kind: "robust" }, "kind
   tauGradient,
 });
 
-/** The rule of the temperature that all pairs share; v2 has none, since each of its pictures and texts has its own. */
-export function temperatureOf(config: LossConfig): TemperatureRule | undefined {
-  switch (config.kind) {
-    case "openclip":
-    case "siglip":
-      return { kind: "scheduled", ...config.temperature };
-    case "fastclip-v2":
-      return undefined;
-    default:
-      return partsOf(config).temperature;
-  }
+/** The rule of the temperature that all pairs share. v2 has none, since each of its pictures and texts has its own. */
+export function temperatureOf(config: Exclude<LossConfig, { kind: "fastclip-v2" }>): TemperatureRule {
+  if (config.kind === "openclip" || config.kind === "siglip") return { kind: "scheduled", ...config.temperature };
+  return partsOf(config).temperature;
 }

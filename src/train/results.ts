@@ -3,6 +3,7 @@ import type { Evaluation } from "../eval/index.ts";
 import { describeEnvironment } from "../telemetry/environment.ts";
 import { readMetrics } from "../telemetry/metrics.ts";
 import { writeReport } from "../telemetry/report/report.ts";
+import { resolveBatch } from "./batch.ts";
 import type { Config } from "./config/types.ts";
 import { writeWhole } from "./durable.ts";
 import { runFiles } from "./folder.ts";
@@ -34,7 +35,9 @@ export function writeResults({ folder, config, evaluation, times, notes }: Finis
   writeReport({
     path: runFiles.report(folder),
     title: `${model.name} trained with ${loss.kind}`,
-    summary: [`${run.epochs} epochs, batch ${run.batchSize}, on ${environment.cpu} (${environment.cores} cores).`],
+    summary: [
+      `${run.epochs} epochs, batch ${resolveBatch(config).batchSize}, on ${environment.cpu} (${environment.cores} cores).`,
+    ],
     settings: { ...config },
     metrics: readMetrics(runFiles.metrics(folder)),
     results,

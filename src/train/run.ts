@@ -25,6 +25,7 @@ import { evaluateConfigured } from "./evaluation.ts";
 import { describeRun, locateRun, runFiles } from "./folder.ts";
 import { trainLoop } from "./loop.ts";
 import { createConfigured, createEma } from "./model.ts";
+import { chooseMicroBatch, explainOutOfMemory, formatMemory, memoryEstimate } from "./plan/index.ts";
 import { resolvePrecision } from "./precision.ts";
 import { Resources } from "./resources.ts";
 import { type RunTimes, writeResults } from "./results.ts";
@@ -59,20 +60,19 @@ interface Run {
   readonly display: Display;
   readonly start: { readonly epoch: number; readonly stepOfEpoch: number };
   readonly onFault: (fault: Fault) => void;
-  readonly resources: Resources;
 }
 
 /** Trains as configured, to the end. */
 export async function train(config: Config, options: RunOptions): Promise<RunSummary> {
   const started = performance.now();
   const resources = new Resources();
-  const run = await open(config, { ...options, resources }).catch(async (error: unknown) => {
-    await resources.close();
-    throw error;
-  });
+  const microBatch = chooseMicroBatch(config);
   let evaluation: Evaluation | undefined;
   let evaluationSeconds = 0;
+  let folder: string;
   try {
+    const run = await open(config, { ...options, resources, microBatch });
+    folder = run.folder;
     await trainLoop({
       ...run,
       epochs: config.run.epochs,
@@ -85,17 +85,22 @@ export async function train(config: Config, options: RunOptions): Promise<RunSum
         evaluationSeconds += evaluation.seconds;
       },
     });
+  } catch (error) {
+    const sentence = explainOutOfMemory(error, { config, microBatch });
+    throw sentence === undefined ? error : new Error(sentence, { cause: error });
   } finally {
-    await run.resources.close();
+    await resources.close();
   }
   const trainingSeconds = (performance.now() - started) / 1000 - evaluationSeconds;
   const times: RunTimes = { ...options.times, training: trainingSeconds, evaluation: evaluationSeconds };
-  const { folder } = run;
   writeResults({ folder, config, evaluation, times, notes: options.notes ?? [] });
   return { folder, evaluation, times };
 }
 
-async function open(config: Config, { stream, resources }: RunOptions & { resources: Resources }): Promise<Run> {
+async function open(
+  config: Config,
+  { stream, resources, microBatch }: RunOptions & { resources: Resources; microBatch: number },
+): Promise<Run> {
   setThreads(computeThreads(config));
   const messages: string[] = [];
   let say = (message: string): void => void messages.push(message);
@@ -110,8 +115,6 @@ async function open(config: Config, { stream, resources }: RunOptions & { resour
   if (checkpoint !== undefined) checkDataset(checkpoint, data);
   describeRun(folder, config);
   restorePairs(folder, checkpoint);
-  const { batchSize, microBatch: asked } = resolveBatch(config);
-  const microBatch = asked === "auto" ? batchSize : asked;
   const createPairs = (columns: readonly string[]): PairState =>
     resources.add(PairState.inFile(columns, { size: data.size, path: pairsPath(folder) }));
   const trainer = createTrainer(config, { model, stepsPerEpoch, microBatch, createPairs });
@@ -129,8 +132,9 @@ async function open(config: Config, { stream, resources }: RunOptions & { resour
     metrics.write({ kind: "event", level: "warning", message });
   };
   display.line(plan({ config, data, totalSteps: totals.totalSteps, folder, startStep }));
+  display.line(formatMemory(memoryEstimate(config, { microBatch })));
   for (const message of messages) say(message);
-  return { config, folder, trainer, ema, data, validation, loader, metrics, display, start, onFault, resources };
+  return { config, folder, trainer, ema, data, validation, loader, metrics, display, start, onFault };
 }
 
 function plan(run: { config: Config; data: Dataset; totalSteps: number; folder: string; startStep: number }): string {

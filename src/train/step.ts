@@ -53,7 +53,7 @@ export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Pos
   return scope(() => {
     const tau = temperature(model);
     const gamma = method.gamma?.(epoch);
-
+    dropGradients(groups);
     const statistics = statisticsOf(model);
 
     // Encode, and gather the features without gradient. One process: this rank's features are all there are.
@@ -67,7 +67,6 @@ export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Pos
 
     // The features' gradients, pushed back into the towers.
     const result = method.loss.gradients(input, inner.scalars);
-    dropGradients(groups);
     encoded.backward(result.features);
     if (method.temperatureRate !== undefined) setGrad(model.logitScale, result.logScale);
     if (model.logitBias !== undefined && result.bias !== undefined) setGrad(model.logitBias, result.bias);

@@ -252,6 +252,7 @@ test("every problem is told at once, with its line, an unknown key with the near
     "config.yaml:3:3 run.batchSize: expected a whole number of at least 2, got 1",
     'config.yaml:4:3 run: unknown key "epoch"; did you mean "epochs"?',
     'config.yaml:7:5 loss: unknown key "gama"; did you mean "gamma"?',
+    "config.yaml:8:14 loss.gamma.decayEpochs: gamma would end its decay after 3 epochs, but the run has 2",
     'config.yaml:9:1: unknown key "los"; did you mean "loss"?',
   ]);
 });
@@ -262,6 +263,37 @@ test("contradictions among sound sections are told beside what is wrong elsewher
     "data.train (--train-data): is missing; expected a pattern or a list of patterns",
     'config.yaml:3:10 optim.lr: expected a number above 0, got "fast"',
     "config.yaml:2:18 loss.gamma.decayEpochs: gamma would end its decay after 3 epochs, but the run has 2",
+  ]);
+});
+
+test("a setting that is wrong by itself does not hide what others contradict", () => {
+  const file = yaml(
+    [
+      "data: { train: a.tar }",
+      "run:",
+      "  batchSize: 96",
+      "  microBatch: 36",
+      "  epochs: 8",
+      "  seed: -1",
+      "loss:",
+      "  kind: fastclip-v2",
+      "  rho: -1",
+      "  gamma: { gammaMin: 2, decayEpochs: 9 }",
+      "  temperature:",
+      "    decayAt: 0.03",
+    ].join("\n"),
+  );
+  expect([...problems({ file })].sort()).toEqual([
+    'config.yaml:10:12 loss.gamma.gammaMin: expected a number above 0 and of at most 1 or "auto", got 2',
+    "config.yaml:10:25 loss.gamma.decayEpochs: gamma would end its decay after 9 epochs, but the run has 8",
+    "config.yaml:12:5 loss.temperature.decayAt: belongs to loss fastclip-v3, fastclip-global, fastclip-robust, but the loss chosen is fastclip-v2",
+    "config.yaml:4:3 run.microBatch: expected a divisor of the batch size 96, got 36",
+    "config.yaml:6:3 run.seed: expected a whole number of at least 0, got -1",
+    "config.yaml:9:3 loss.rho: expected a number of at least 0, got -1",
+  ]);
+  // A broken batch size takes part in no contradiction: what it should have been is not known.
+  expect(problems({ file: yaml("data: { train: a.tar }\nrun: { batchSize: 1, microBatch: 7 }\n") })).toEqual([
+    "config.yaml:2:8 run.batchSize: expected a whole number of at least 2, got 1",
   ]);
 });
 

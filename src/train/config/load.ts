@@ -1,11 +1,13 @@
+import type { z } from "zod";
 import { ConfigError } from "./errors.ts";
+import { fieldAtPath } from "./fields.ts";
 import { readConfigFile } from "./file.ts";
 import { defaultsLayer, type FlagValues, fileLayer, flagsLayer, type Layer } from "./layers.ts";
 import { completed, layOver } from "./merge.ts";
 import { type Origin, sentenceOf, sentencesOf } from "./problems.ts";
-import { contradictions } from "./rules.ts";
+import { type Contradiction, contradictions } from "./rules.ts";
 import { configSchema, sections } from "./schema.ts";
-import { configTree, type Values, valueAt } from "./tree.ts";
+import { configTree, isMap, type Values, valueAt } from "./tree.ts";
 import type { Config } from "./types.ts";
 
 export interface ConfigSources {
@@ -23,13 +25,32 @@ function frozen<T>(value: T): T {
   return Object.freeze(value);
 }
 
-/** The sections that can be read on their own, whatever is wrong with the others. */
-function soundSections(merged: unknown): Partial<Config> {
-  const sound = Object.entries(sections).flatMap(([name, schema]) => {
-    const { success, data } = schema.safeParse(valueAt(merged, [name]));
+type Path = readonly PropertyKey[];
+
+/** The settings that an issue is about. */
+function brokenPaths(issue: z.core.$ZodIssue): Path[] {
+  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => [...issue.path, key]);
+  return [fieldAtPath(issue.path)?.path ?? issue.path];
+}
+
+function without(value: unknown, [key, ...rest]: Path): unknown {
+  if (!isMap(value)) return value;
+  const entries = Object.entries(value);
+  if (rest.length === 0) return Object.fromEntries(entries.filter(([name]) => name !== key));
+  return Object.fromEntries(entries.map(([name, item]) => [name, name === key ? without(item, rest) : item]));
+}
+
+/** What contradicts itself among the settings that are sound one by one, whatever is wrong with the others. */
+function soundContradictions(merged: unknown, issues: readonly z.core.$ZodIssue[]): Contradiction[] {
+  const broken = issues.flatMap(brokenPaths);
+  const sound = broken.reduce(without, merged);
+  const read = Object.entries(sections).flatMap(([name, schema]) => {
+    const { success, data } = schema.safeParse(valueAt(sound, [name]));
     return success ? [[name, data] as const] : [];
   });
-  return Object.fromEntries(sound);
+  // A default that stands in for a broken setting contradicts nothing.
+  const isBroken = (path: Path): boolean => broken.some((other) => other.every((key, i) => key === path[i]));
+  return contradictions(Object.fromEntries(read)).filter(({ paths }) => !paths.some(isBroken));
 }
 
 function parsed(merged: unknown, layers: readonly Layer[]): Config {
@@ -37,7 +58,7 @@ function parsed(merged: unknown, layers: readonly Layer[]): Config {
   const { success, data, error } = configSchema.safeParse(merged);
   const problems = [
     ...(error?.issues ?? []).flatMap((issue) => sentencesOf(issue, origin)),
-    ...contradictions(data ?? soundSections(merged)).map((contradiction) => sentenceOf(contradiction, origin)),
+    ...soundContradictions(merged, error?.issues ?? []).map((contradiction) => sentenceOf(contradiction, origin)),
   ];
   if (!success || problems.length > 0) throw new ConfigError(problems);
   return data;
