@@ -29,8 +29,8 @@ const repeats = (size: number): number => Math.max(1, Math.min(9, Math.round(2 *
 
 async function measure(size: number, side: "tiles" | "full"): Promise<Figures | string> {
   const args = [String(size), flags.width, flags.threads, String(repeats(size))];
-  // Forward, its saved matrices and backward keep about nine of B x B at once.
-  const needed = 9 * 4 * size ** 2;
+  // Forward, its saved matrices and backward keep seven of B x B at once (measured).
+  const needed = 7 * 4 * size ** 2;
   if (side === "full" && needed > totalmem())
     return `needs about ${Math.round(needed / 1e9)} GB, this machine has ${Math.round(totalmem() / 1e9)}`;
   const { stdout } =

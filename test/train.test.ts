@@ -145,6 +145,12 @@ describe("what cannot be trained is refused in one sentence", () => {
       says: /96 pairs, fewer than one batch of 200/,
       code: 1,
     },
+    {
+      name: "no pretrained weights",
+      flags: () => ["--train-data", data, "--pretrained", join(folder, "none")],
+      says: /none \(--pretrained\) do not exist/,
+      code: 1,
+    },
     { name: "an unknown model", flags: () => ["--train-data", data, "--model", "ViT-B-23"], says: /ViT-B-32/, code: 1 },
     { name: "no run to resume", flags: () => ["--resume", join(folder, "nothing")], says: /nothing/, code: 2 },
     {
@@ -180,6 +186,20 @@ test("another data set is refused on resume", async () => {
   expect(error).toMatch(/another data set \(96 pairs/);
   // The refused settings are not taken over.
   expect(readFileSync(join(folder, "bound", "config.yaml"), "utf8")).toContain("epochs: 2");
+});
+
+test("a run begins with pretrained weights, and a locked tower keeps them", async () => {
+  const weights = listCheckpoints(join(folder, "whole-fastclip-v3")).at(-1)!;
+  const flags = ["--name", "tuned", "--epochs", "2", "--train-data", data, "--pretrained", weights, "--lock-image"];
+  expect((await run(...common(), ...flags, "--lock-image-freeze-bn-stats")).error).toBe("");
+  // Untrained, the first step of the same data is at ln 16.
+  expect(trainRecords("tuned")[0]!.infoNce).toBeLessThan(0.8 * Math.log(16));
+  const [before, after] = [weights, listCheckpoints(join(folder, "tuned")).at(-1)!].map(
+    (path) => readSafetensors(join(path, "open_clip_model.safetensors")).tensors,
+  );
+  const values = (tensors: typeof before, name: string) => tensors!.get(name)!.toArray();
+  expect(values(after, "visual.conv1.weight")).toEqual(values(before, "visual.conv1.weight"));
+  expect(values(after, "text_projection")).not.toEqual(values(before, "text_projection"));
 });
 
 test("the trained weights are read back as they were written", () => {

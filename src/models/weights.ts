@@ -28,7 +28,7 @@ const constants = new Set(["attn_mask", "input_resolution", "context_length", "v
 /**
  * Copies the weights of a safetensors file, or of a saved folder, into the model. What OpenCLIP's files may differ in is
  * accepted: other floating-point types, a `module.` before every name, constants beside the weights, a logit scale of shape
- * [1], no counts of batches. Any other missing, unexpected or differently shaped tensor is an error that names it.
+ * [1], no counts of batches, a bias of the logits that only one side has. Any other missing, unexpected or differently shaped tensor is an error that names it.
  */
 export function loadWeights(model: CLIP, path: string): void {
   const file = statSync(path).isDirectory() ? join(path, weightsFile) : path;
@@ -47,6 +47,10 @@ function adapt(tensors: Map<string, Tensor>, own: Map<string, Tensor>): Map<stri
   for (const name of constants) state.delete(name);
   for (const [name, tensor] of own)
     if (name.endsWith(".num_batches_tracked") && !state.has(name)) state.set(name, tensor);
+  // Only models for SigLIP's loss have a bias; others leave it, and it begins as configured where the file has none.
+  const bias = own.get("logit_bias");
+  if (bias === undefined) state.delete("logit_bias");
+  else if (!state.has("logit_bias")) state.set("logit_bias", bias);
   const logitScale = state.get("logit_scale");
   if (logitScale?.numel === 1) state.set("logit_scale", logitScale.view([]));
   return state;

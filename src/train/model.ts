@@ -1,6 +1,8 @@
 // The model of a run, made as configured.
-import { type CLIP, createModel, lockImageTower, lockTextTower } from "../models/index.ts";
+import { existsSync } from "node:fs";
+import { type CLIP, createModel, loadWeights, lockImageTower, lockTextTower } from "../models/index.ts";
 import { Ema } from "../optim/ema.ts";
+import { noGrad } from "../tensor/index.ts";
 import type { Config } from "./config/types.ts";
 
 /** A new model, of which only what is to be trained collects gradients. */
@@ -9,10 +11,18 @@ export function createConfigured({ model, run, loss }: Config): CLIP {
   const logitScale = -Math.log(loss.temperature.init);
   const bias = loss.kind === "siglip" ? { logitBias: loss.bias.init } : {};
   const created = createModel(name, { seed: run.seed, logitScale, patchDropout, ...bias });
+  if (model.pretrained !== undefined) beginWith(model.pretrained, { created, logitScale });
   const { imageUnlockedGroups: unlockedGroups, imageFreezeBnStats: freezeBatchNorm, textUnlockedLayers } = lock;
   if (lock.image) lockImageTower(created, { unlockedGroups, freezeBatchNorm });
   if (lock.text) lockTextTower(created, { unlockedLayers: textUnlockedLayers });
   return created;
+}
+
+/** Takes over saved weights; the temperature is the run's own. */
+function beginWith(path: string, { created, logitScale }: { created: CLIP; logitScale: number }): void {
+  if (!existsSync(path)) throw new Error(`the pretrained weights ${path} (--pretrained) do not exist`);
+  loadWeights(created, path);
+  noGrad(() => created.logitScale.fill_(logitScale));
 }
 
 /** The moving average of all that training changes in a model: what is trained, and the statistics of batch norm. */

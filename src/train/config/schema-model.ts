@@ -43,6 +43,12 @@ export const modelSchema: z.ZodType<ModelConfig> = described(
         value: "name",
         description: "OpenCLIP's name of the model, or the path of a JSON file in OpenCLIP's model format",
       }),
+      pretrained: described(z.string().min(1).exactOptional(), {
+        flag: "pretrained",
+        value: "path",
+        description:
+          "Weights to begin with: a safetensors file under OpenCLIP's names, or a folder that holds one; the temperature begins as configured",
+      }),
       precision: described(z.enum(["auto", "amp_bf16", "fp32"]).default("auto"), {
         flag: "precision",
         value: "kind",

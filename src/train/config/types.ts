@@ -13,6 +13,7 @@ export interface Config {
 
 export interface ModelConfig {
   readonly name: string;
+  readonly pretrained?: string;
   readonly precision: "auto" | "amp_bf16" | "fp32";
   readonly patchDropout?: number;
   readonly gradCheckpointing: boolean;

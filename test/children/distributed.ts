@@ -1,0 +1,148 @@
+// One process of a group; its place comes from the environment, the task and its argument from the command line. Prints one line of
+// JSON: what the task returns, or the error. See src/distributed/*.test.ts.
+import { agree } from "../../src/distributed/agree.ts";
+import { readPlace } from "../../src/distributed/environment.ts";
+import { PeerError } from "../../src/distributed/failure.ts";
+import { GradientReduction } from "../../src/distributed/gradient-reduction.ts";
+import { ProcessGroup } from "../../src/distributed/process-group.ts";
+import {
+  backward,
+  gradOf,
+  liveTensors,
+  manualSeed,
+  randn,
+  scope,
+  setGrad,
+  type Tensor,
+  tensor,
+} from "../../src/tensor/index.ts";
+
+const [task = "", argument = ""] = process.argv.slice(2);
+const options = JSON.parse(process.env["GROUP_OPTIONS"] ?? "{}") as { timeoutMs?: number };
+
+const print = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
+const values = (from: number, count: number): Tensor => tensor(Array.from({ length: count }, (_, i) => from + i));
+
+function collectives(group: ProcessGroup): unknown {
+  const { rank } = group;
+  const mine = values(10 * rank, 6).view([2, 3]);
+  const gathered = group.allGather(mine, "features");
+  const early = group.startAllGather(mine.to("bfloat16"), "early");
+  const mean = group.allReduceMean_(values(rank, 2), "mean").toArray();
+  const sum = group.allReduceSum_(values(rank, 2)).toArray();
+  const scattered = group.reduceScatterSum(values(rank, 2 * group.size)).toArray();
+  const parameters = [values(rank, 2).requireGrad(), values(100 * rank, 1)];
+  group.broadcast_(parameters, { root: 1 });
+  group.barrier();
+  const late = early.wait();
+  return {
+    gathered: { shape: gathered.shape, values: gathered.toArray() },
+    early: { shape: late.shape, values: late.to("float32").toArray(), completed: early.isCompleted() },
+    mean,
+    sum,
+    scattered,
+    broadcast: parameters.map((parameter) => parameter.toArray()),
+    traffic: Object.fromEntries([...group.traffic].map(([name, { calls, bytes }]) => [name, [calls, bytes]])),
+    timed: [...group.traffic.values()].every(({ milliseconds, exposedMilliseconds: e }) => milliseconds > 0 && e >= 0),
+  };
+}
+
+/** Three layers, of which the middle one is several buckets, trained on a part of 12 rows. Gradients of two micro-batches. */
+function gradients(group: ProcessGroup): unknown {
+  manualSeed(1);
+  const sizes = [8, 64, 64, 4];
+  const weights = sizes.slice(1).map((size, i) => randn([sizes[i]!, size]).mul_(0.1).requireGrad());
+  const rows = randn([12, 8]);
+  const named = new Map(weights.map((weight, i) => [`layer${i}`, weight]));
+  const reduction = new GradientReduction(group, named, { bucketBytes: 4096, firstBucketBytes: 1024 });
+  const share = 12 / group.size;
+  const micro = share / 2;
+  const push = (from: number): void => {
+    const part = rows.narrow(0, from, micro);
+    const output = weights.reduce((x, weight) => x.matmul(weight).sigmoid(), part);
+    backward([output.pow(2).sum()]);
+  };
+  const steps = [0, 1, 2].map(() => {
+    for (const weight of weights) setGrad(weight, null);
+    scope(() => push(group.rank * share));
+    scope(() => reduction.during(() => push(group.rank * share + micro)));
+    const live = liveTensors();
+    return { sums: weights.map((weight) => scope(() => gradOf(weight)!.sum().item())), live };
+  });
+  const first = scope(() => gradOf(weights[0]!)!.toArray().slice(0, 5));
+  const { calls, bytes } = group.traffic.get("gradients") ?? { calls: 0, bytes: 0 };
+  return { steps, first, calls, bytes };
+}
+
+/** Gathers until somebody does not; tells when its heart has beaten since the first steps. */
+function gatherForever(group: ProcessGroup): never {
+  const start = performance.now();
+  let told = false;
+  for (let step = 0; ; step++) {
+    group.phase = `step ${step < 3 ? step : "3 or later"}`;
+    scope(() => group.allGather(values(0, 1000), "features"));
+    if (told || performance.now() - start < 500) continue;
+    print("running");
+    told = true;
+  }
+}
+
+/** The last rank does not come. */
+function missBarrier(group: ProcessGroup): unknown {
+  group.phase = group.rank === group.size - 1 ? "evaluate" : "wait";
+  if (group.rank < group.size - 1) group.barrier({ timeoutMs: 1500 });
+  else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000);
+  return "done";
+}
+
+function lackGradient(group: ProcessGroup): void {
+  const [used, unused] = [values(1, 2).requireGrad(), values(1, 2).requireGrad()];
+  const reduction = new GradientReduction(
+    group,
+    new Map([
+      ["used", used],
+      ["unused", unused],
+    ]),
+  );
+  reduction.during(() => backward([used.sum()]));
+}
+
+function misuse(group: ProcessGroup): unknown {
+  const refused = (body: () => unknown): string => {
+    try {
+      return String(body());
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  return [
+    refused(() => group.reduceScatterSum(values(0, 2 * group.size + 1))),
+    refused(() => group.allReduceSum_(values(0, 6).view([2, 3]).t())),
+    refused(() => new GradientReduction(group, new Map([["constant", values(0, 2)]]))),
+    // The group still works after what was refused.
+    group.allReduceSum_(values(1, 1)).toArray(),
+  ];
+}
+
+const tasks: Record<string, (group: ProcessGroup) => unknown> = {
+  collectives: (group) => scope(() => collectives(group)),
+  gradients,
+  gatherForever,
+  missBarrier,
+  lackGradient,
+  misuse,
+  agree: (group) => agree(group, JSON.parse(argument) as Record<string, unknown>),
+  leave: (group) => (group.rank === 0 ? group.allGather(values(0, 1)) : group.close("its data has an end")),
+};
+
+try {
+  const group = await ProcessGroup.open(readPlace(process.env), options);
+  try {
+    print({ result: tasks[task]!(group) ?? null });
+  } finally {
+    group.close();
+  }
+} catch (error) {
+  const { message } = error as Error;
+  print({ error: message, ...(error instanceof PeerError ? { lost: error.lost } : {}) });
+}
