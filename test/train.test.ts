@@ -169,6 +169,30 @@ describe("what cannot be trained is refused in one sentence", () => {
   });
 });
 
+test("a run whose steps are no longer finite names them and stops", async () => {
+  const flags = [
+    "--name",
+    "diverged",
+    "--train-data",
+    data,
+    "--epochs",
+    "3",
+    "--opt",
+    "sgd",
+    "--lr",
+    "1e38",
+    "--warmup",
+    "0",
+  ];
+  const { code, out, error } = await run(...common(), ...flags, "--max-skipped-steps", "3");
+  expect(code).toBe(1);
+  expect(out).toMatch(
+    /step 2 changed nothing: the image features of samples .* are not finite \(1 of at most 3 in a row\)/,
+  );
+  expect(error).toMatch(/^fastclip: 3 steps in a row were not finite.*try a lower --lr/);
+  expect(trainRecords("diverged")).toHaveLength(1);
+});
+
 test("a run is not written over another one", async () => {
   const flags = [...common(), "--name", "once", "--epochs", "1", "--train-data", data];
   expect((await run(...flags)).code).toBe(0);
