@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -91,6 +92,11 @@ struct AutocastRegion {
   at::ScalarType dtype;
 };
 
+// A store, a process group, ... of distributed.h
+struct DistributedObject {
+  virtual ~DistributedObject() = default;
+};
+
 struct Environment {
   napi_env env = nullptr;
   TensorTable tensors;
@@ -98,6 +104,8 @@ struct Environment {
   std::shared_ptr<BufferReferences> buffers = std::make_shared<BufferReferences>();
   std::vector<c10::IValue> stack;
   std::vector<AutocastRegion> autocast;
+  std::map<uint32_t, std::shared_ptr<DistributedObject>> objects;
+  uint32_t nextObject = 1;
 
   static Environment& of(napi_env env);
   void dropFinishedBuffers();
@@ -142,6 +150,9 @@ void defineDispatch(napi_env env, napi_value exports);
 void defineTensor(napi_env env, napi_value exports);
 void defineAutograd(napi_env env, napi_value exports);
 void defineRuntime(napi_env env, napi_value exports);
+void defineStore(napi_env env, napi_value exports);
+void defineProcessGroup(napi_env env, napi_value exports);
+void defineReducer(napi_env env, napi_value exports);
 
 // Replaces the CPU allocator of tensors, once per process.
 void installCachingAllocator();

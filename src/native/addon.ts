@@ -47,6 +47,33 @@ export interface Addon {
   memory(): [used: number, cached: number, peak: number];
   resetPeakMemory(): void;
   emptyCache(): void;
+
+  // store.cc
+  closeObject(object: number): boolean;
+  storeOpen(host: string, port: number, isServer: boolean, timeoutMs: number, prefix: string): number;
+  storePort(store: number): number;
+  storeSet(store: number, key: string, value: string): void;
+  storeGet(store: number, key: string, timeoutMs: number): string;
+  storeCheck(store: number, keys: readonly string[]): boolean;
+  storeWait(store: number, keys: readonly string[], timeoutMs: number): void;
+  storeAdd(store: number, key: string, amount: number): number;
+  storeDelete(store: number, key: string): boolean;
+  heartbeatStart(store: number, key: string, intervalMs: number): number;
+  heartbeatPhase(heartbeat: number, phase: string): void;
+
+  // process-group.cc
+  groupOpen(store: number, rank: number, size: number, timeoutMs: number, interfaceOrAddress: string): number;
+  allGather(group: number, output: Handle, input: Handle): number;
+  reduceScatter(group: number, output: Handle, input: Handle): number;
+  allReduce(group: number, tensor: Handle): number;
+  broadcast(group: number, tensors: readonly Handle[], root: number): void;
+  workWait(work: number): number;
+  workIsCompleted(work: number): boolean;
+
+  // reducer.cc
+  reducerOpen(group: number, parameters: readonly Handle[], firstBucketBytes: number, bucketBytes: number): number;
+  reducerPrepare(reducer: number): void;
+  reducerFinish(reducer: number): [buckets: number, bytes: number, milliseconds: number, exposedMilliseconds: number];
 }
 
 function load(): Addon {

@@ -1,6 +1,7 @@
 // Tensors: everything that the layers above use.
 export { autocast } from "./autocast.ts";
 export { backward, grad, gradOf, noGrad, setGrad, withGrad } from "./autograd.ts";
+export * as c10d from "./c10d.ts";
 export type { MemoryFormat, Scalar } from "./call.ts";
 export { fromBuffer, tensor } from "./create.ts";
 export { type DType, dtypes, type TypedArray } from "./dtype.ts";

@@ -1,0 +1,137 @@
+// c10d's process group over Gloo, and its collectives. Each returns a work to wait for, so that it may run beside computing.
+#include "process-group.h"
+
+#include <c10/core/GradMode.h>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/comm.hpp>
+
+#include "store.h"
+
+namespace fastclip {
+
+using GlooOptions = c10d::ProcessGroupGloo::Options;
+
+// A collective that was started, and when it began and ended.
+struct WorkObject : DistributedObject {
+  explicit WorkObject(c10::intrusive_ptr<c10d::Work> started) : work(std::move(started)) {
+    try {
+      work->getFuture()->addCallback([ended = ended](c10::ivalue::Future&) { *ended = Clock::now(); });
+    } catch (const c10::Error&) {
+      // Gloo's reduce-scatter does not tell when it ends: it ends when it was waited for.
+    }
+  }
+  // Waits, and returns when it ended.
+  Clock::time_point wait() const {
+    work->wait();
+    const Clock::time_point end = *ended;
+    return end == Clock::time_point{} ? Clock::now() : end;
+  }
+  Clock::time_point began = Clock::now();
+  c10::intrusive_ptr<c10d::Work> work;
+  std::shared_ptr<std::atomic<Clock::time_point>> ended = std::make_shared<std::atomic<Clock::time_point>>();
+};
+
+static napi_value fromWork(Call& call, c10::intrusive_ptr<c10d::Work> work) {
+  return fromObject(call, std::make_shared<WorkObject>(std::move(work)));
+}
+
+// groupOpen(store, rank, size, timeout, at): connects all processes with each other. `at` is a network interface, or an
+// address of this machine that the others reach.
+static napi_value groupOpen(Call& call) {
+  const auto& store = argumentAt<StoreObject>(call, 0, "a store").keys;
+  const int64_t size = toInt(call.env, call[2], "size");
+  const int64_t rank = toInt(call.env, call[1], "rank");
+  if (size < 1 || size > INT32_MAX || rank < 0 || rank >= size)
+    throw BadArgument("rank " + std::to_string(rank) + " of " + std::to_string(size) + " processes");
+  auto object = std::make_shared<GroupObject>();
+  object->timeout = toTimeout(call, 3);
+  const std::string at = toString(call.env, call[4], "interface or address");
+  const bool isAddress = at.find_first_of(".:") != std::string::npos;
+  auto options = c10::make_intrusive<GlooOptions>(object->timeout);
+  options->devices.push_back(isAddress ? c10d::ProcessGroupGloo::createDeviceForHostname(at)
+                                       : c10d::ProcessGroupGloo::createDeviceForInterface(at));
+  store->setTimeout(object->timeout);
+  object->backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(rank), static_cast<int>(size), options);
+  object->group = c10::make_intrusive<c10d::ProcessGroup>(store, static_cast<int>(rank), static_cast<int>(size));
+  object->group->setBackend(at::kCPU, c10d::ProcessGroup::BackendType::GLOO, object->backend);
+  object->group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
+  return fromObject(call, std::move(object));
+}
+
+// The arguments that all collectives begin with, checked as far as Gloo does not.
+static GroupObject& groupAt(Call& call) { return argumentAt<GroupObject>(call, 0, "a process group"); }
+
+static at::Tensor tensorAt(Call& call, size_t index) {
+  const at::Tensor tensor = call.environment.tensors.get(toDouble(call.env, call[index], "tensor")).detach();
+  if (!tensor.is_cpu() || !tensor.is_contiguous()) throw BadArgument("a collective needs contiguous tensors in the CPU's memory");
+  return tensor;
+}
+
+// `whole` holds one `part` of each process.
+static void checkParts(const GroupObject& object, const at::Tensor& whole, const at::Tensor& part) {
+  if (whole.scalar_type() != part.scalar_type() || whole.numel() != part.numel() * object.backend->getSize())
+    throw BadArgument("expected " + std::to_string(object.backend->getSize()) + " parts of one element type, got tensors of " +
+                      std::to_string(whole.numel()) + " and " + std::to_string(part.numel()) + " elements");
+}
+
+// allGather(group, output, input): output holds every process' input in the order of ranks.
+static napi_value allGather(Call& call) {
+  GroupObject& object = groupAt(call);
+  at::Tensor output = tensorAt(call, 1).view(-1), input = tensorAt(call, 2).view(-1);
+  checkParts(object, output, input);
+  // Named differently in torch 2.11 and 2.15.
+  auto start = [&](auto& backend) {
+    if constexpr (requires { backend.all_gather_single(output, input); }) return backend.all_gather_single(output, input);
+    else return backend._allgather_base(output, input);
+  };
+  return fromWork(call, start(*object.backend));
+}
+
+// reduceScatter(group, output, input): output is this rank's part of the sum of all inputs.
+static napi_value reduceScatter(Call& call) {
+  GroupObject& object = groupAt(call);
+  at::Tensor output = tensorAt(call, 1).view(-1), input = tensorAt(call, 2).view(-1);
+  checkParts(object, input, output);
+  auto start = [&](auto& backend) {
+    if constexpr (requires { backend.reduce_scatter_single(output, input); }) return backend.reduce_scatter_single(output, input);
+    else return backend._reduce_scatter_base(output, input);
+  };
+  return fromWork(call, start(*object.backend));
+}
+
+// allReduce(group, tensor): the tensor becomes the sum over all processes.
+static napi_value allReduce(Call& call) {
+  GroupObject& object = groupAt(call);
+  std::vector<at::Tensor> tensors{tensorAt(call, 1)};
+  return fromWork(call, object.backend->allreduce(tensors));
+}
+
+// broadcast(group, tensors, root): the tensors become those of the root; many small ones travel together.
+static napi_value broadcast(Call& call) {
+  constexpr size_t kBytesAtOnce = size_t{250} << 20;  // as PyTorch's DistributedDataParallel
+  GroupObject& object = groupAt(call);
+  const int64_t root = toInt(call.env, call[2], "root");
+  if (root < 0 || root >= object.backend->getSize()) throw BadArgument("root: there is no rank " + std::to_string(root));
+  const at::NoGradGuard guard;
+  c10d::broadcast_coalesced(object.group, toTensorList(call, call[1], "tensors"), kBytesAtOnce, static_cast<int>(root));
+  return undefined(call.env);
+}
+
+// workWait(work) -> milliseconds from its start to its end. Closes the work.
+static napi_value workWait(Call& call) {
+  const std::shared_ptr<DistributedObject> holder = objectAt(call, 0);
+  const WorkObject& object = argumentAt<WorkObject>(call, 0, "a work");
+  call.environment.objects.erase(static_cast<uint32_t>(toInt(call.env, call[0], "work")));
+  return fromDouble(call.env, milliseconds(object.wait() - object.began));
+}
+
+static napi_value workIsCompleted(Call& call) { return fromBool(call.env, argumentAt<WorkObject>(call, 0, "a work").work->isCompleted()); }
+
+void defineProcessGroup(napi_env env, napi_value exports) {
+  define(env, exports,
+         {{"groupOpen", guarded<groupOpen>}, {"allGather", guarded<allGather>}, {"reduceScatter", guarded<reduceScatter>},
+          {"allReduce", guarded<allReduce>}, {"broadcast", guarded<broadcast>},
+          {"workWait", guarded<workWait>}, {"workIsCompleted", guarded<workIsCompleted>}});
+}
+
+}  // namespace fastclip

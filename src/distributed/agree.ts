@@ -1,0 +1,57 @@
+// All processes of a run must have been started alike.
+import type { ProcessGroup } from "./process-group.ts";
+
+/** What is compared: the configuration, the code's version, the parameters' shapes, the data's fingerprint; plain JSON. */
+export type Facts = Readonly<Record<string, unknown>>;
+
+const mostDifferences = 3;
+const alike = "alike";
+
+/**
+ * Compares every rank's facts with rank 0's. Throws on all ranks when they differ, in a sentence that names a rank and where it
+ * differs. Rank 0 reads them all and says what it found, so that K ranks take 2 K messages and not K^2.
+ */
+export function agree(group: ProcessGroup, facts: Facts): void {
+  const { connection, rank, size, timeoutMs } = group;
+  if (!connection) return;
+  const { store } = connection;
+  const verdict = connection.run("agreeing on how the run was started", () => {
+    store.set(`agree/${rank}`, JSON.stringify(facts));
+    if (rank === 0) {
+      const others = Array.from({ length: size - 1 }, (_, index) => index + 1);
+      const found = others.map((other) => judge(other, facts, JSON.parse(store.get(`agree/${other}`, { timeoutMs }))));
+      store.set("agree/verdict", found.find((sentence) => sentence !== undefined) ?? alike);
+    }
+    return store.get("agree/verdict", { timeoutMs });
+  });
+  if (verdict !== alike) throw new Error(verdict);
+}
+
+function judge(rank: number, expected: Facts, actual: Facts): string | undefined {
+  // Through JSON, as the other's came: undefined fields are dropped there.
+  const differences = findDifferences(JSON.parse(JSON.stringify(expected)), actual, "");
+  if (differences.length === 0) return undefined;
+  const more = differences.length - mostDifferences;
+  const named = differences.slice(0, mostDifferences).join("; ") + (more > 0 ? `; and ${more} more` : "");
+  return `rank ${rank} was not started as rank 0 was: ${named}`;
+}
+
+function findDifferences(expected: unknown, actual: unknown, path: string): string[] {
+  if (isObject(expected) && isObject(actual)) {
+    const keys = new Set([...Object.keys(expected), ...Object.keys(actual)]);
+    return [...keys].flatMap((key) => findDifferences(expected[key], actual[key], path ? `${path}.${key}` : key));
+  }
+  if (Object.is(expected, actual)) return [];
+  return [`${path} is ${show(actual)} there and ${show(expected)} on rank 0`];
+}
+
+/** Arrays too: their places are keys. */
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return "missing";
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}

@@ -1,0 +1,78 @@
+// Starts the processes of a group for tests; each runs a task of test/children/distributed.ts.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const script = fileURLToPath(new URL("../../test/children/distributed.ts", import.meta.url));
+
+/** A child and the lines of JSON that it has printed so far. */
+export interface Child {
+  readonly process: ChildProcess;
+  readonly lines: unknown[];
+  /** Its last line, once it has ended. */
+  readonly end: Promise<Outcome>;
+  readonly stderr: () => string;
+}
+
+export interface Outcome {
+  result?: unknown;
+  error?: string;
+  lost?: number[];
+}
+
+export interface ChildOptions {
+  readonly task: string;
+  readonly argument?: string;
+  readonly place: Readonly<Record<string, string | number>>;
+  readonly options?: { timeoutMs?: number; joinTimeoutMs?: number; heartbeatMs?: number };
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0);
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+export function startChild({ task, argument = "", place, options = {} }: ChildOptions): Child {
+  const child = spawn(process.execPath, ["--import", "tsx", script, task, argument], {
+    env: {
+      ...process.env,
+      OMP_NUM_THREADS: "1",
+      MASTER_ADDR: "127.0.0.1",
+      GROUP_OPTIONS: JSON.stringify({ timeoutMs: 20_000, heartbeatMs: 200, ...options }),
+      ...Object.fromEntries(Object.entries(place).map(([name, value]) => [name, String(value)])),
+    },
+  });
+  const lines: unknown[] = [];
+  let stderr = "";
+  child.stderr.on("data", (data: Buffer) => {
+    stderr += data.toString();
+  });
+  createInterface(child.stdout).on("line", (line) => lines.push(JSON.parse(line)));
+  const end = once(child, "close").then(() => (lines.at(-1) ?? { error: `printed nothing: ${stderr}` }) as Outcome);
+  return { process: child, lines, end, stderr: () => stderr };
+}
+
+/** `size` processes of one group, each with the task and its own argument. */
+export async function startGroup(
+  size: number,
+  { arguments: perRank = [], ...options }: Omit<ChildOptions, "place" | "argument"> & { arguments?: readonly string[] },
+): Promise<Child[]> {
+  const port = await freePort();
+  return Array.from({ length: size }, (_, rank) =>
+    startChild({
+      ...options,
+      argument: perRank[rank] ?? "",
+      place: { RANK: rank, WORLD_SIZE: size, LOCAL_RANK: rank, LOCAL_WORLD_SIZE: size, MASTER_PORT: port },
+    }),
+  );
+}
+
+export async function outcomes(children: readonly Child[]): Promise<Outcome[]> {
+  return Promise.all(children.map(({ end }) => end));
+}

@@ -1,0 +1,69 @@
+// Gradients averaged over all processes while backward runs, by PyTorch's own engine (c10d::Reducer).
+import { type c10d, gradOf, type NamedTensors, scope } from "../tensor/index.ts";
+import type { ProcessGroup } from "./process-group.ts";
+
+export interface ReductionOptions {
+  /** What travels together; PyTorch's DistributedDataParallel takes 25 MiB. */
+  readonly bucketBytes?: number;
+  /** The first bucket is smaller, so that sending begins early. */
+  readonly firstBucketBytes?: number;
+  /** What the traffic is counted under. */
+  readonly name?: string;
+}
+
+const mebibyte = 1024 * 1024;
+
+/**
+ * Averages the gradients of `parameters`, the same in the same order on every process, each of which collects one gradient in every
+ * reduced backward. What backward leaves in `.grad` while not `during` stays local and is reduced with the next one that is.
+ */
+export class GradientReduction {
+  readonly #group: ProcessGroup;
+  readonly #parameters: NamedTensors;
+  readonly #name: string;
+  readonly #reducer: c10d.Reducer | undefined;
+
+  constructor(group: ProcessGroup, parameters: NamedTensors, options: ReductionOptions = {}) {
+    const { bucketBytes = 25 * mebibyte, firstBucketBytes = mebibyte, name = "gradients" } = options;
+    this.#group = group;
+    this.#parameters = parameters;
+    this.#name = name;
+    const { connection } = group;
+    const tensors = [...parameters.values()];
+    this.#reducer = connection?.run(name, () =>
+      connection.own(connection.gloo.reducer(tensors, { firstBucketBytes, bucketBytes })),
+    );
+  }
+
+  /** Runs the last backward of a step; when it returns, `.grad` holds the mean over all processes. */
+  during(backward: () => void): void {
+    const { connection } = this.#group;
+    const reducer = this.#reducer;
+    if (!connection || !reducer) {
+      backward();
+      return;
+    }
+    const sent = connection.run(this.#name, () => {
+      reducer.prepare();
+      backward();
+      this.#mustBeWhole();
+      return reducer.finish();
+    });
+    this.#group.count(this.#name, { calls: sent.buckets, ...sent });
+  }
+
+  close(): void {
+    if (!this.#reducer) return;
+    this.#group.connection?.disown(this.#reducer);
+    this.#reducer.close();
+  }
+
+  /** A bucket that lacks a gradient is never sent, and every process would go on with its own. */
+  #mustBeWhole(): void {
+    const missing = scope(() =>
+      [...this.#parameters].filter(([, tensor]) => gradOf(tensor) === null).map(([name]) => name),
+    );
+    if (missing.length > 0)
+      throw new TypeError(`no gradient came to ${missing.slice(0, 3).join(", ")}, so none were averaged`);
+  }
+}

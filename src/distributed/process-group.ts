@@ -1,0 +1,176 @@
+// The processes of a run and what they exchange.
+import { type c10d, dtypes, empty, noGrad, type Tensor } from "../tensor/index.ts";
+import { Connection } from "./connection.ts";
+import type { Place } from "./environment.ts";
+import { type TrafficByName, TrafficCounter } from "./traffic.ts";
+
+export interface GroupOptions {
+  /** For all processes to meet. */
+  readonly joinTimeoutMs?: number;
+  /** For one collective: from its start until the slowest process has come and all is sent. */
+  readonly timeoutMs?: number;
+  /** Between two signs of life; a process without one for three intervals is called lost. */
+  readonly heartbeatMs?: number;
+}
+
+/** A collective under way. Its tensors must be left alone until `wait` returns, which is to be called once. */
+export interface Pending<T> {
+  isCompleted(): boolean;
+  wait(): T;
+}
+
+/**
+ * The processes of a run. Every process must call the same collectives in the same order; `name` is what each is counted under. A
+ * call blocks this thread. A process that dies, stops or stays away makes it throw a `PeerError`, at the latest after `timeoutMs`.
+ */
+export class ProcessGroup {
+  readonly rank: number;
+  readonly size: number;
+  readonly localRank: number;
+  readonly timeoutMs: number;
+  /** None for a single process, whose collectives change and count nothing. */
+  readonly connection: Connection | undefined;
+  readonly #traffic = new TrafficCounter();
+
+  private constructor(place: Place, timeoutMs: number, connection: Connection | undefined) {
+    this.rank = place.rank;
+    this.size = place.size;
+    this.localRank = place.localRank;
+    this.timeoutMs = timeoutMs;
+    this.connection = connection;
+  }
+
+  /** Meets the other processes. */
+  static async open(place: Place, options: GroupOptions = {}): Promise<ProcessGroup> {
+    const { joinTimeoutMs = 300_000, timeoutMs = 600_000, heartbeatMs = 1000 } = options;
+    const connection =
+      place.meeting && (await Connection.open(place, place.meeting, { joinTimeoutMs, timeoutMs, heartbeatMs }));
+    return new ProcessGroup(place, timeoutMs, connection);
+  }
+
+  /** What this process is doing ("step 12: backward"), for the others to tell if it is lost. */
+  set phase(phase: string) {
+    if (this.connection) this.connection.presence.phase = phase;
+  }
+
+  /** All that was sent so far, by collective. */
+  get traffic(): TrafficByName {
+    return this.#traffic.totals();
+  }
+
+  /** All processes' tensors, which must be of one shape [b, ...], in the order of ranks: [K b, ...], without gradient. */
+  allGather(tensor: Tensor, name = "allGather"): Tensor {
+    return this.startAllGather(tensor, name).wait();
+  }
+
+  startAllGather(tensor: Tensor, name = "allGather"): Pending<Tensor> {
+    const input = tensor.detach().contiguous();
+    const { connection } = this;
+    if (!connection) return finished(input);
+    const [b = 1, ...rest] = input.shape;
+    const output = empty([this.size * b, ...rest], { dtype: input.dtype });
+    const begin = () => connection.gloo.allGather(output, input);
+    return this.#start(connection, { name, bytes: bytesOf(output), begin, result: () => output });
+  }
+
+  /** Replaces the tensor by the mean over all processes. */
+  allReduceMean_(tensor: Tensor, name = "allReduce"): Tensor {
+    return this.startAllReduceMean_(tensor, name).wait();
+  }
+
+  startAllReduceMean_(tensor: Tensor, name = "allReduce"): Pending<Tensor> {
+    return this.#startAllReduce(tensor, name, () => noGrad(() => tensor.div_(this.size)));
+  }
+
+  /** Replaces the tensor by the sum over all processes. */
+  allReduceSum_(tensor: Tensor, name = "allReduce"): Tensor {
+    return this.#startAllReduce(tensor, name, () => tensor).wait();
+  }
+
+  #startAllReduce(tensor: Tensor, name: string, result: () => Tensor): Pending<Tensor> {
+    const { connection } = this;
+    if (!connection) return finished(tensor);
+    const begin = () => connection.gloo.allReduce(tensor);
+    return this.#start(connection, { name, bytes: bytesOf(tensor), begin, result });
+  }
+
+  /** Sums all processes' tensors [K b, ...] and returns this rank's part of the sum, [b, ...]. */
+  reduceScatterSum(tensor: Tensor, name = "reduceScatter"): Tensor {
+    return this.startReduceScatterSum(tensor, name).wait();
+  }
+
+  startReduceScatterSum(tensor: Tensor, name = "reduceScatter"): Pending<Tensor> {
+    const input = tensor.detach().contiguous();
+    const { connection } = this;
+    if (!connection) return finished(input);
+    const [whole = 0, ...rest] = input.shape;
+    if (whole % this.size !== 0)
+      throw new TypeError(`${name}: expected ${this.size} equal parts, got a tensor of shape [${input.shape}]`);
+    const output = empty([whole / this.size, ...rest], { dtype: input.dtype });
+    const begin = () => connection.gloo.reduceScatter(output, input);
+    return this.#start(connection, { name, bytes: bytesOf(input), begin, result: () => output });
+  }
+
+  /** Replaces the tensors by those of rank `root`; small ones travel together. */
+  broadcast_(tensors: readonly Tensor[], options: { root?: number; name?: string } = {}): void {
+    const { root = 0, name = "broadcast" } = options;
+    const { connection } = this;
+    if (!connection || tensors.length === 0) return;
+    const bytes = tensors.reduce((sum, tensor) => sum + bytesOf(tensor), 0);
+    this.#timed(connection, name, bytes, () => connection.gloo.broadcast(tensors, { root }));
+  }
+
+  /** Waits for all processes; names those that do not come in time. */
+  barrier(options: { name?: string; timeoutMs?: number } = {}): void {
+    const { name = "barrier", timeoutMs = this.timeoutMs } = options;
+    const { connection } = this;
+    if (connection) this.#timed(connection, name, 0, () => connection.awaitAll(timeoutMs));
+  }
+
+  count(name: string, traffic: Parameters<TrafficCounter["add"]>[1]): void {
+    this.#traffic.add(name, traffic);
+  }
+
+  /** Leaves the group; `reason` is what processes are told that still wait for this one. */
+  close(reason = "it has left the run"): void {
+    this.connection?.close(reason);
+  }
+
+  #timed(connection: Connection, name: string, bytes: number, body: () => void): void {
+    const start = performance.now();
+    connection.run(name, body);
+    const milliseconds = performance.now() - start;
+    this.count(name, { calls: 1, bytes, milliseconds, exposedMilliseconds: milliseconds });
+  }
+
+  #start<T>(connection: Connection, { name, bytes, begin, result }: Start<T>): Pending<T> {
+    const work = connection.own(connection.run(name, begin));
+    let isOver = false;
+    return {
+      isCompleted: () => isOver || work.isCompleted(),
+      wait: () => {
+        const start = performance.now();
+        const milliseconds = connection.run(name, () => work.wait());
+        connection.disown(work);
+        isOver = true;
+        this.count(name, { calls: 1, bytes, milliseconds, exposedMilliseconds: performance.now() - start });
+        return result();
+      },
+    };
+  }
+}
+
+interface Start<T> {
+  readonly name: string;
+  readonly bytes: number;
+  readonly begin: () => c10d.Work;
+  readonly result: () => T;
+}
+
+function finished<T>(result: T): Pending<T> {
+  return { isCompleted: () => true, wait: () => result };
+}
+
+function bytesOf(tensor: Tensor): number {
+  return tensor.numel * dtypes[tensor.dtype].bytes;
+}

@@ -1,0 +1,143 @@
+// c10d, libtorch's own means for several processes, as it is: src/distributed adds what a run needs on top.
+import { native } from "../native/addon.ts";
+import type { Tensor } from "./ops.generated.ts";
+
+/** Something of c10d that lives until it is closed. */
+class Held {
+  protected readonly handle: number;
+
+  protected constructor(handle: number) {
+    this.handle = handle;
+  }
+
+  /** Gives it up; any later use is an error. */
+  close(): void {
+    native.closeObject(this.handle);
+  }
+}
+
+/** Where a store is, and whether this process serves it. */
+export interface StoreOptions {
+  readonly host: string;
+  /** 0 takes a free one, where this process serves. */
+  readonly port: number;
+  readonly serve: boolean;
+  readonly timeoutMs: number;
+  /** Stands before every key. */
+  readonly prefix: string;
+}
+
+/** Keys and values that several processes share (TCPStore). Every call but `set` waits for the server's answer. */
+export class Store extends Held {
+  /** Serves the store or connects to it; waits until the server answers. */
+  static open({ host, port, serve, timeoutMs, prefix }: StoreOptions): Store {
+    return new Store(native.storeOpen(host, port, serve, timeoutMs, prefix));
+  }
+
+  get port(): number {
+    return native.storePort(this.handle);
+  }
+
+  set(key: string, value: string): void {
+    native.storeSet(this.handle, key, value);
+  }
+
+  /** Waits until the key is there. */
+  get(key: string, options: { timeoutMs: number }): string {
+    return native.storeGet(this.handle, key, options.timeoutMs);
+  }
+
+  /** Whether all of the keys are there. */
+  has(keys: readonly string[]): boolean {
+    return native.storeCheck(this.handle, keys);
+  }
+
+  /** Waits until all of the keys are there. */
+  wait(keys: readonly string[], options: { timeoutMs: number }): void {
+    native.storeWait(this.handle, keys, options.timeoutMs);
+  }
+
+  /** Adds to the number under the key, 0 at first, and returns the sum. */
+  add(key: string, amount: number): number {
+    return native.storeAdd(this.handle, key, amount);
+  }
+
+  delete(key: string): boolean {
+    return native.storeDelete(this.handle, key);
+  }
+
+  /** Writes "<count> <phase>" under the key over and over, also while this thread stands in a collective. */
+  beat(key: string, options: { intervalMs: number }): Heartbeat {
+    return new Heartbeat(native.heartbeatStart(this.handle, key, options.intervalMs));
+  }
+
+  /** Connects `size` processes over Gloo. `at` is a network interface or an address of this machine that the others reach. */
+  connect(options: { rank: number; size: number; timeoutMs: number; at: string }): GlooGroup {
+    const { rank, size, timeoutMs, at } = options;
+    return new GlooGroup(native.groupOpen(this.handle, rank, size, timeoutMs, at));
+  }
+}
+
+/** Tells the other processes that this one lives. */
+export class Heartbeat extends Held {
+  /** What this process is doing, in words. */
+  set phase(phase: string) {
+    native.heartbeatPhase(this.handle, phase);
+  }
+}
+
+/** A collective under way. */
+export class Work extends Held {
+  isCompleted(): boolean {
+    return native.workIsCompleted(this.handle);
+  }
+
+  /** Waits for its end and returns how many milliseconds it took from its start. Closes the work. */
+  wait(): number {
+    return native.workWait(this.handle);
+  }
+}
+
+/** Collectives over Gloo, on contiguous CPU tensors. Each process must call the same ones in the same order. */
+export class GlooGroup extends Held {
+  /** `output` becomes every process' `input` in the order of ranks. */
+  allGather(output: Tensor, input: Tensor): Work {
+    return new Work(native.allGather(this.handle, output.handle, input.handle));
+  }
+
+  /** `output` becomes this rank's part of the sum of all inputs. */
+  reduceScatter(output: Tensor, input: Tensor): Work {
+    return new Work(native.reduceScatter(this.handle, output.handle, input.handle));
+  }
+
+  /** The tensor becomes the sum over all processes. */
+  allReduce(tensor: Tensor): Work {
+    return new Work(native.allReduce(this.handle, tensor.handle));
+  }
+
+  /** The tensors become those of the root. */
+  broadcast(tensors: readonly Tensor[], options: { root: number }): void {
+    const handles = tensors.map((tensor) => tensor.handle);
+    native.broadcast(this.handle, handles, options.root);
+  }
+
+  /** PyTorch's engine of DistributedDataParallel over these parameters. */
+  reducer(parameters: readonly Tensor[], options: { firstBucketBytes: number; bucketBytes: number }): Reducer {
+    const handles = parameters.map((parameter) => parameter.handle);
+    return new Reducer(native.reducerOpen(this.handle, handles, options.firstBucketBytes, options.bucketBytes));
+  }
+}
+
+/** Averages gradients over all processes, bucket by bucket, while backward runs. */
+export class Reducer extends Held {
+  /** The next backward reduces; one without this before it only adds to the gradients. */
+  prepare(): void {
+    native.reducerPrepare(this.handle);
+  }
+
+  /** After that backward: what it sent. An error when a parameter got no gradient. */
+  finish(): { buckets: number; bytes: number; milliseconds: number; exposedMilliseconds: number } {
+    const [buckets, bytes, milliseconds, exposedMilliseconds] = native.reducerFinish(this.handle);
+    return { buckets, bytes, milliseconds, exposedMilliseconds };
+  }
+}
