@@ -1,7 +1,7 @@
 // The processes of a run and what they exchange.
 import { type c10d, dtypes, empty, noGrad, type Tensor } from "../tensor/index.ts";
 import { Connection } from "./connection.ts";
-import type { Place } from "./environment.ts";
+import { alone, type Place } from "./environment.ts";
 import { type TrafficByName, TrafficCounter } from "./traffic.ts";
 
 export interface GroupOptions {
@@ -38,6 +38,11 @@ export class ProcessGroup {
     this.localRank = place.localRank;
     this.timeoutMs = timeoutMs;
     this.connection = connection;
+  }
+
+  /** The group of a process that is alone. */
+  static alone(): ProcessGroup {
+    return new ProcessGroup(alone, 0, undefined);
   }
 
   /** Meets the other processes. */

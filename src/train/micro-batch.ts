@@ -20,8 +20,9 @@ export function encodeInParts(towers: Towers, inputs: Inputs, microBatch: number
   return {
     features: pair((side) => cat(parts.map(({ encoded }) => encoded.features[side]))),
     kept: parts.flatMap(({ encoded }) => encoded.kept),
-    backward: (gradients) => {
-      for (const { cut, encoded } of parts) encoded.backward(mapPair(gradients, cut));
+    backward: (gradients, last) => {
+      for (const [i, { cut, encoded }] of parts.entries())
+        encoded.backward(mapPair(gradients, cut), i === parts.length - 1 ? last : undefined);
     },
   };
 }

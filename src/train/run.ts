@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import type { Dataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
 import type { Loader } from "../data/loader.ts";
+import { ProcessGroup } from "../distributed/process-group.ts";
 import type { Evaluation } from "../eval/index.ts";
 import { PairState } from "../losses/pair-state.ts";
 import type { Ema } from "../optim/ema.ts";
@@ -117,7 +118,7 @@ async function open(
   restorePairs(folder, checkpoint);
   const createPairs = (columns: readonly string[]): PairState =>
     resources.add(PairState.inFile(columns, { size: data.size, path: pairsPath(folder) }));
-  const trainer = createTrainer(config, { model, stepsPerEpoch, microBatch, createPairs });
+  const trainer = createTrainer(config, { model, stepsPerEpoch, microBatch, group: ProcessGroup.alone(), createPairs });
   const ema = createEma(config, model);
   const start = checkpoint === undefined ? beginning : loadCheckpoint(checkpoint, { trainer, ema });
   const startStep = start.epoch * stepsPerEpoch + start.stepOfEpoch;

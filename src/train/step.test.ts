@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { ProcessGroup } from "../distributed/process-group.ts";
 import { InnerEstimator } from "../losses/estimator.ts";
 import { PairState } from "../losses/pair-state.ts";
 import { CLIP, parseModelConfig } from "../models/index.ts";
@@ -41,6 +42,7 @@ function createTest(
     model,
     stepsPerEpoch: 4,
     microBatch,
+    group: ProcessGroup.alone(),
     createPairs: (columns) => PairState.inMemory(columns, 32),
   });
 }

@@ -1,10 +1,13 @@
 // One training step, in the paper's order (FastCLIP, arXiv 2407.01445, Algorithm 1).
-import { singleRank, toFloat32 } from "../losses/features.ts";
+import type { GradientReduction } from "../distributed/gradient-reduction.ts";
+import type { ProcessGroup } from "../distributed/process-group.ts";
+import { type Features, toFloat32 } from "../losses/features.ts";
+import { mapPair, type Pair } from "../losses/pair.ts";
 import type { CLIP } from "../models/clip.ts";
 import { clipGradients, gradientNorm } from "../optim/clip.ts";
 import type { ParameterGroup } from "../optim/groups.ts";
 import { dropGradients, gradientsOf, type Optimizer } from "../optim/optimizer.ts";
-import { type NamedTensors, noGrad, scope, setGrad } from "../tensor/index.ts";
+import { type NamedTensors, noGrad, scope, setGrad, type Tensor } from "../tensor/index.ts";
 import type { Inputs } from "./encode.ts";
 import { findNonFinite } from "./finite.ts";
 import type { Method } from "./method.ts";
@@ -20,6 +23,9 @@ export interface Trainer {
   /** The model's learning rate by step. */
   readonly learningRate: (step: number) => number;
   readonly towers: Towers;
+  /** The processes that share a batch; each has as many of its pairs. */
+  readonly group: ProcessGroup;
+  readonly reduction: GradientReduction;
   /** Pairs that go through the towers at once; the whole batch, or less where memory does not hold it. */
   readonly microBatch: number;
   readonly gradClipNorm: number | undefined;
@@ -49,27 +55,29 @@ export interface FinishedStep {
 const maxLogitScale = Math.log(100); // as in OpenCLIP: tau >= 0.01
 
 export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Position): StepResult {
-  const { model, method, groups, optimizer, towers, microBatch, gradClipNorm } = trainer;
+  const { model, method, groups, optimizer, towers, microBatch, group, reduction, gradClipNorm } = trainer;
   return scope(() => {
     const tau = temperature(model);
     const gamma = method.gamma?.(epoch);
     dropGradients(groups);
     const statistics = statisticsOf(model);
 
-    // Encode, and gather the features without gradient. One process: this rank's features are all there are.
+    // Encode, and gather the features of all ranks without gradient.
     const encoded = encodeInParts(towers, inputs, microBatch);
-    const features = singleRank(toFloat32(encoded.features));
+    const features = gathered(group, toFloat32(encoded.features));
 
     // The inner functions g and their estimators u, of which ranks exchange one scalar per pair and side.
     const bias = model.logitBias?.item() ?? 0;
     const input = { features, ids: inputs.ids, tau, bias, gamma: gamma ?? 1, epoch };
     const inner = method.loss.inner(input);
+    const scalars = mapPair(inner.scalars, (values) => group.allGather(values, "scalars"));
 
-    // The features' gradients, pushed back into the towers.
-    const result = method.loss.gradients(input, inner.scalars);
-    encoded.backward(result.features);
-    if (method.temperatureRate !== undefined) setGrad(model.logitScale, result.logScale);
-    if (model.logitBias !== undefined && result.bias !== undefined) setGrad(model.logitBias, result.bias);
+    // The features' gradients, pushed back into the towers, while ranks average what comes out.
+    const result = method.loss.gradients(input, scalars);
+    encoded.backward(result.features, (body) => reduction.during(body));
+    const averaged = (gradient: Tensor): Tensor => group.allReduceMean_(gradient, "gradients");
+    if (method.temperatureRate !== undefined) setGrad(model.logitScale, averaged(result.logScale));
+    if (model.logitBias !== undefined && result.bias !== undefined) setGrad(model.logitBias, averaged(result.bias));
 
     // Nothing has changed so far but the statistics of batch norm; from here on everything does.
     const gradients = gradientsOf(groups);
@@ -92,6 +100,12 @@ export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Pos
     });
     return { loss: result.loss.item(), infoNce: inner.infoNce.item(), tau: temperature(model), gamma, lr, gradNorm };
   });
+}
+
+/** This rank's features among those of all. */
+function gathered(group: ProcessGroup, local: Pair<Tensor>): Features {
+  const all = mapPair(local, (values) => group.allGather(values, "features"));
+  return { local, all, offset: group.rank * local.image.size(0) };
 }
 
 /** tau = 1 / exp(logit_scale). */

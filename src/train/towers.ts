@@ -11,8 +11,11 @@ export interface Encoded {
   readonly features: Pair<Tensor>;
   /** What backward needs beside them; a scope that returns this object leaves it alive. */
   readonly kept: readonly Tensor[];
-  /** Adds to the gradient of every parameter that is trained, given the gradients of the features. May be called once. */
-  backward(gradients: Pair<Tensor>): void;
+  /**
+   * Adds to the gradient of every parameter that is trained, given the gradients of the features. May be called once. `last` runs
+   * the last way back of a batch in parts: the one during which processes average their gradients.
+   */
+  backward(gradients: Pair<Tensor>, last?: (body: () => void) => void): void;
 }
 
 export interface TowersOptions {
@@ -52,9 +55,10 @@ export class Towers {
     return {
       features: mapPair(passes, ({ features }) => features),
       kept: [...passes.image.kept, ...passes.text.kept],
-      backward: (gradients) => {
-        mapPair(passes, ({ backward }, side) => backward(gradients[side]));
-      },
+      backward: (gradients, last = (body) => body()) =>
+        last(() => {
+          mapPair(passes, ({ backward }, side) => backward(gradients[side]));
+        }),
     };
   }
 }

@@ -1,4 +1,6 @@
 // Everything that a step works on, made from the configuration.
+import { GradientReduction } from "../distributed/gradient-reduction.ts";
+import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { PairState } from "../losses/pair-state.ts";
 import type { CLIP } from "../models/index.ts";
 import { learningRate } from "../optim/schedule.ts";
@@ -13,13 +15,14 @@ export interface TrainerContext {
   readonly model: CLIP;
   readonly stepsPerEpoch: number;
   readonly microBatch: number;
+  readonly group: ProcessGroup;
   /** Makes the table of what the loss keeps of every pair, with these columns. */
   readonly createPairs: (columns: readonly string[]) => PairState;
 }
 
 export function createTrainer(
   config: Config,
-  { model, stepsPerEpoch, microBatch, createPairs }: TrainerContext,
+  { model, stepsPerEpoch, microBatch, group, createPairs }: TrainerContext,
 ): Trainer {
   const { epochs } = config.run;
   const schedule = createSchedule(config.optim, { steps: stepsPerEpoch * epochs, stepsPerEpoch });
@@ -35,6 +38,17 @@ export function createTrainer(
       gradCheckpointing: config.model.gradCheckpointing,
     }),
     microBatch,
+    group,
+    reduction: createReduction(group, model),
     gradClipNorm: config.optim.gradClipNorm,
   };
+}
+
+/** Averages what backward reaches; the temperature's gradient comes from the loss. */
+export function createReduction(group: ProcessGroup, model: CLIP): GradientReduction {
+  const fromLoss = ["logit_scale", "logit_bias"];
+  const trained = [...model.parameters()].filter(
+    ([name, { requiresGrad }]) => requiresGrad && !fromLoss.includes(name),
+  );
+  return new GradientReduction(group, new Map(trained));
 }

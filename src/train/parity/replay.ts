@@ -67,7 +67,8 @@ function results(golden: Case): Comparison[] {
   }
 }
 
-function judge(name: string, comparisons: readonly Comparison[]): Verdict {
+/** Compares everything that a case expects. */
+export function judge(name: string, comparisons: readonly Comparison[]): Verdict {
   if (comparisons.length === 0) throw new Error("the case expects nothing");
   const differences = comparisons.map((comparison) => ({ name: comparison.name, ...compare(comparison) }));
   const failures = differences.filter(({ ok }) => !ok).map(({ name: what }) => what);

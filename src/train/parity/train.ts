@@ -1,19 +1,23 @@
 // Replays golden cases of training: whole runs of a small model through the project's own step.
+
+import { ProcessGroup } from "../../distributed/process-group.ts";
 import type { Side } from "../../losses/pair.ts";
 import { PairState } from "../../losses/pair-state.ts";
 import { CLIP, parseModelConfig } from "../../models/index.ts";
 import { AdamW } from "../../optim/adamw.ts";
 import { parameterGroups } from "../../optim/groups.ts";
+import { Lamb } from "../../optim/lamb.ts";
 import { type LearningRateSchedule, learningRate } from "../../optim/schedule.ts";
 import { type NamedTensors, scope, type Tensor, tensor } from "../../tensor/index.ts";
 import type { LossConfig } from "../config/types.ts";
 import { createMethod } from "../method.ts";
 import { type FinishedStep, type Trainer, trainStep } from "../step.ts";
 import { Towers } from "../towers.ts";
+import { createReduction } from "../trainer.ts";
 import { tensorOf } from "./case.ts";
 import type { Comparison, Tolerance } from "./compare.ts";
 import { goldenGamma, type LossSettings } from "./loss.ts";
-import { type OptimSettings, unsupportedOptim } from "./optim.ts";
+import type { OptimSettings } from "./optim.ts";
 
 export interface TrainSettings extends LossSettings {
   readonly model: unknown;
@@ -32,15 +36,24 @@ export interface TrainSettings extends LossSettings {
 }
 
 export function unsupportedTrain(settings: TrainSettings): string | undefined {
-  if (settings.worldSize > 1) return `${settings.worldSize} ranks`;
-  if (settings.variant === "siglip") return "training with siglip";
-  return unsupportedOptim(settings);
+  if (settings.worldSize > 1) return `${settings.worldSize} processes in one`;
+  return undefined;
 }
 
-export function replayTrain(settings: TrainSettings, tensors: NamedTensors): Comparison[] {
+/** What a replay by several processes needs: their group, and the table of pairs that they share. */
+export interface ReplayPlace {
+  readonly group: ProcessGroup;
+  readonly createPairs: (columns: readonly string[]) => PairState;
+}
+
+/** The part of one rank; a replay in one process plays the only rank. */
+export function replayTrain(settings: TrainSettings, tensors: NamedTensors, place?: ReplayPlace): Comparison[] {
   const steps = tensorOf(tensors, "order").size(0);
-  const trainer = createTrainer(settings, { tensors, steps });
+  const inMemory = (columns: readonly string[]): PairState => PairState.inMemory(columns, settings.dataSize);
+  const { group, createPairs } = place ?? { group: ProcessGroup.alone(), createPairs: inMemory };
+  const trainer = createTrainer(settings, { tensors, steps, group, createPairs });
   const results = Array.from({ length: steps }, (_, step) => replayStep(trainer, { settings, tensors, step }));
+  group.barrier();
   const series = (name: string, values: number[]): Comparison => ({
     name,
     actual: tensor(values, { dtype: "float64" }),
@@ -49,7 +62,7 @@ export function replayTrain(settings: TrainSettings, tensors: NamedTensors): Com
   });
   const compared = [
     series(
-      "rank0.loss",
+      `rank${group.rank}.loss`,
       results.map(({ loss }) => loss),
     ),
     series(
@@ -61,25 +74,27 @@ export function replayTrain(settings: TrainSettings, tensors: NamedTensors): Com
   return compared;
 }
 
-function createTrainer(settings: TrainSettings, { tensors, steps }: { tensors: NamedTensors; steps: number }): Trainer {
+function createTrainer(
+  settings: TrainSettings,
+  { tensors, steps, group, createPairs }: ReplayPlace & { tensors: NamedTensors; steps: number },
+): Trainer {
   const model = new CLIP(parseModelConfig(settings.model, "model"));
   const start = [...tensors].filter(([name]) => name.startsWith("param."));
   model.loadStateDict(new Map(start.map(([name, value]) => [name.slice("param.".length), value])));
   const { lr, lrMin, warmup } = settings;
   const schedule: LearningRateSchedule = { kind: "cosine", lr, lrMin, warmup, steps };
   const groups = parameterGroups(model.parameters(), settings.weightDecay);
+  const adam = { beta1: settings.beta1, beta2: settings.beta2, eps: settings.optEps };
   return {
     model,
-    method: createMethod(lossConfig(settings), {
-      epochs: settings.epochs,
-      schedule,
-      createPairs: (columns) => PairState.inMemory(columns, settings.dataSize),
-    }),
+    method: createMethod(lossConfig(settings), { epochs: settings.epochs, schedule, createPairs }),
     groups,
-    optimizer: new AdamW(groups, { beta1: settings.beta1, beta2: settings.beta2, eps: settings.optEps }),
+    optimizer: settings.optimizer === "lamb" ? new Lamb(groups, adam) : new AdamW(groups, adam),
     learningRate: learningRate(schedule),
     towers: new Towers(model, { precision: "fp32", gradCheckpointing: false }),
     microBatch: settings.localBatch,
+    group,
+    reduction: createReduction(group, model),
     gradClipNorm: undefined,
   };
 }
@@ -121,9 +136,11 @@ function replayStep(
   { settings, tensors, step }: { settings: TrainSettings; tensors: NamedTensors; step: number },
 ): FinishedStep {
   return scope(() => {
-    const ids = tensorOf(tensors, "order").select(0, step);
+    const { group, microBatch } = trainer;
+    const all = tensorOf(tensors, "order").select(0, step);
+    const ids = all.narrow(0, group.rank * microBatch, microBatch);
     const rows = (name: string): Tensor => tensorOf(tensors, name).indexSelect(0, ids);
-    const stepsPerEpoch = Math.floor(settings.dataSize / ids.numel);
+    const stepsPerEpoch = Math.floor(settings.dataSize / all.numel);
     const position = { epoch: Math.floor(step / stepsPerEpoch), step };
     const result = trainStep(trainer, { images: rows("image"), tokens: rows("text"), ids }, position);
     if ("skipped" in result) throw new Error(`step ${step}: ${result.skipped}`);

@@ -3,6 +3,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { ProcessGroup } from "../../distributed/process-group.ts";
 import { PairState } from "../../losses/pair-state.ts";
 import { arange, manualSeed, randint, randn, resetPeakMemory, scope, tensorMemory } from "../../tensor/index.ts";
 import { resolveBatch } from "../batch.ts";
@@ -34,7 +35,13 @@ function measured(config: Config, microBatch: number): number {
   const model = createConfigured(config);
   const { batchSize } = resolveBatch(config);
   const createPairs = (columns: readonly string[]) => PairState.inMemory(columns, batchSize);
-  const trainer = createTrainer(config, { model, stepsPerEpoch: 4, microBatch, createPairs });
+  const trainer = createTrainer(config, {
+    model,
+    stepsPerEpoch: 4,
+    microBatch,
+    group: ProcessGroup.alone(),
+    createPairs,
+  });
   const { image_size: side } = model.config.vision_cfg;
   const inputs = scope(() => ({
     images: randn([batchSize, 3, side, side]),
