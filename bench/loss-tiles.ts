@@ -40,7 +40,7 @@ for (let i = 0; i < repeats; i++) {
   const start = performance.now();
   scope(() => {
     const inner = loss.inner(input);
-    value = loss.gradients(input, inner.scalars).loss.item();
+    value = loss.gradients(input, { of: "all", values: inner.scalars }).loss.item();
   });
   seconds.push((performance.now() - start) / 1000);
 }

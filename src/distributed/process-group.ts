@@ -26,7 +26,10 @@ export interface Pending<T> {
 export class ProcessGroup {
   readonly rank: number;
   readonly size: number;
+  /** Among the processes of this machine. */
   readonly localRank: number;
+  /** Whether some processes run on other machines, which share no memory and maybe no files with this one. */
+  readonly severalMachines: boolean;
   readonly timeoutMs: number;
   /** None for a single process, whose collectives change and count nothing. */
   readonly connection: Connection | undefined;
@@ -36,6 +39,7 @@ export class ProcessGroup {
     this.rank = place.rank;
     this.size = place.size;
     this.localRank = place.localRank;
+    this.severalMachines = place.localSize !== place.size;
     this.timeoutMs = timeoutMs;
     this.connection = connection;
   }

@@ -1,10 +1,11 @@
 // FastCLIP's losses v0, v1 and v3 (arXiv 2407.01445): finite-sum coupled compositional optimization with a global temperature.
 import { full, type Tensor } from "../tensor/index.ts";
 import type { InnerEstimator } from "./estimator.ts";
-import { scaled, sharedTemperatureSums } from "./gradient.ts";
+import { gradientsOfFeatures, sharedTemperatureSums } from "./gradient.ts";
 import { infoNce } from "./infonce.ts";
 import { logInnerFunction } from "./inner.ts";
-import type { ContrastiveLoss, InnerResult, LossInput, LossResult } from "./loss.ts";
+import { type Known, localRows, mapKnown } from "./known.ts";
+import type { ContrastiveLoss, InnerResult, LossInput, LossResult, Seen } from "./loss.ts";
 import { mapPair, type Pair } from "./pair.ts";
 
 /**
@@ -34,35 +35,35 @@ export class FastClipLoss implements ContrastiveLoss {
   inner({ features, ids, tau, gamma }: LossInput): InnerResult {
     const inverseTau = full([1], 1 / tau);
     const logG = logInnerFunction(features, { image: inverseTau, text: inverseTau });
-    const logU = this.#estimator.updated(ids, logG, gamma);
-    return { scalars: logU, infoNce: infoNce(features, logG), commit: () => this.#estimator.store(ids, logU) };
+    return { scalars: this.#estimator.updated(ids, logG, gamma), infoNce: infoNce(features, logG) };
   }
 
   /** Weights each anchor's terms by 1 / (eps + u). */
-  gradients({ features, tau }: LossInput, logU: Pair<Tensor>): LossResult {
+  gradients({ features, tau }: LossInput, logU: Known<Tensor>): LossResult {
     const [b, B] = [features.local.image.size(0), features.all.image.size(0)];
-    const localRows = (values: Tensor): Tensor => values.narrow(0, features.offset, b);
-    const logWeight = mapPair(logU, (value) => value.logaddexp(full([1], this.#logEps)));
-    const sums = sharedTemperatureSums(features, { tau, logWeight });
+    const logWeight = mapKnown(logU, (value) => value.logaddexp(full([1], this.#logEps)));
     // F is a mean over pairs and over two sides; each inner function is a mean over B - 1 negatives.
-    const global = scaled(sums, 1 / (2 * b * (B - 1)));
+    const global = sharedTemperatureSums(features, { tau, logWeight, factor: 1 / (2 * b * (B - 1)) });
     const byLogScale = { reference: global.ownByLogScale.add(global.othersByLogScale), exact: global.ownByLogScale };
     const loss = global.own.add(global.others);
     if (this.#objective.kind === "global")
-      return { loss, features: global.features, logScale: byLogScale[this.#objective.tauGradient] };
+      return { ...gradientsOfFeatures(global), loss, logScale: byLogScale[this.#objective.tauGradient] };
 
     // F = tau * (global + rho): the product rule, with log u in the reference's place of the inner functions' logarithms.
     const { rho, tauGradient } = this.#objective;
-    const logInner = { reference: mapPair(logU, localRows), exact: mapPair(logWeight, localRows) }[tauGradient];
-    const robust = meanOfSides(logInner).add(rho);
+    const [ownLogU, ownLogWeight] = [localRows(logU, features), localRows(logWeight, features)];
+    const robust = meanOfSides({ reference: ownLogU, exact: ownLogWeight }[tauGradient]).add(rho);
+    const timesTau = (values: Pair<Tensor>): Pair<Tensor> => mapPair(values, (gradient) => gradient.mul(tau));
     return {
-      loss: loss
-        .add(meanOfSides(mapPair(logU, localRows)))
-        .add(rho)
-        .mul(tau),
-      features: mapPair(global.features, (gradient) => gradient.mul(tau)),
+      loss: loss.add(meanOfSides(ownLogU)).add(rho).mul(tau),
+      features: timesTau(global.features),
+      ...(global.partners && { partners: timesTau(global.partners) }),
       logScale: byLogScale[tauGradient].sub(robust).mul(tau),
     };
+  }
+
+  store({ ids, scalars: logU }: Seen): void {
+    this.#estimator.store(ids, logU);
   }
 }
 

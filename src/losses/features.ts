@@ -1,6 +1,6 @@
 // The features of one step: this rank's rows, and everybody's.
 import type { Tensor } from "../tensor/index.ts";
-import { mapPair, type Pair } from "./pair.ts";
+import type { Pair } from "./pair.ts";
 
 /** Unit-norm float32 features without gradient. Row i of `local` is row `offset + i` of `all`. */
 export interface Features {
@@ -38,9 +38,4 @@ export function tiles(features: Features): Tile[] {
     start: i * rows,
     rows: Math.min(rows, local - i * rows),
   }));
-}
-
-/** The local features in float32 whatever precision the towers ran in. */
-export function toFloat32(features: Pair<Tensor>): Pair<Tensor> {
-  return mapPair(features, (tensor) => tensor.detach().to("float32"));
 }

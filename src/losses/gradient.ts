@@ -2,6 +2,7 @@
 import { full, scope, type Tensor, zeros } from "../tensor/index.ts";
 import { diagonalSimilarity, type Features, type Tile, tiles } from "./features.ts";
 import { rowsOf } from "./inner.ts";
+import { type Known, mapKnown } from "./known.ts";
 import { mapPair, opposite, type Pair, type Side, sides } from "./pair.ts";
 
 /** What the anchors of one side bring: everything that the gradient of another rank's features needs to know of them. */
@@ -12,12 +13,15 @@ export interface Anchors {
   readonly logWeight: Tensor;
 }
 
+/** All of sum_i (sum_{j != i} exp((s_ij - s_ii)/tau_i) / w1_i + the same over s_ji), times a factor. */
 export interface GradientSums {
-  /** d/d e1_i and d/d e2_i of sum_i (sum_{j != i} exp((s_ij - s_ii)/tau_i) / w1_i + the same over s_ji), [b, d] each. */
+  /** Its gradient with respect to this rank's features, [b, d]: whole, or where only own anchors are known, as anchors. */
   readonly features: Pair<Tensor>;
+  /** Where only own anchors are known: the gradient of their terms with respect to everybody's features as partners, [B, d]. */
+  readonly partners: Pair<Tensor> | undefined;
   /** Sum of the weighted terms whose anchor is local, both sides, []. */
   readonly own: Tensor;
-  /** Sum of the weighted terms whose anchor is any pair and whose other half is local, []. */
+  /** Sum of the weighted terms whose anchor is any pair and whose other half is local, []; in the mean over ranks it equals `own`. */
   readonly others: Tensor;
   /** d own / d ln(1/tau) and d others / d ln(1/tau), w held fixed, []. */
   readonly ownByLogScale: Tensor;
@@ -31,80 +35,123 @@ export interface GradientSums {
  *     sum_j (A_ij / tau1_i + C_ji / tau2_j) e2_j  -  sum_j (A_ij / tau1_i + C_ij / tau2_i) e2_i,
  *
  * and that of a text's the same with the sides exchanged. C_ji belongs to anchor j, which may live on another rank: of it
- * only its two scalars are needed.
+ * only its two scalars are needed. Where they are not known, anchor i's terms give their part to every partner j instead,
+ *
+ *     C_ij / tau2_i e2_i for the image of pair j, and  - sum_j C_ij / tau2_i e2_i for its own,
+ *
+ * and the parts of all ranks are to be added up.
  */
-export function gradientSums(features: Features, anchors: { local: Pair<Anchors>; all: Pair<Anchors> }): GradientSums {
-  const [rows, width] = features.local.image.shape as [number, number];
-  const gradients = { image: zeros([rows, width]), text: zeros([rows, width]) };
+export function gradientSums(
+  features: Features,
+  { anchors, factor }: { anchors: Known<Anchors>; factor: number },
+): GradientSums {
+  const { local, all } = features;
+  const own = anchors.of === "own" ? anchors.values : mapPair(anchors.values, (side) => localAnchors(side, features));
+  const partners = anchors.of === "own" ? mapPair(all, (side) => side.zerosLike()) : undefined;
+  const gradients = mapPair(local, (side) => side.zerosLike());
   const sums = { own: zeros([]), others: zeros([]), ownByLogScale: zeros([]), othersByLogScale: zeros([]) };
-  const diagonals = { local: diagonalSimilarity(features.local), all: diagonalSimilarity(features.all) };
+  const diagonals = { local: diagonalSimilarity(local), all: diagonalSimilarity(all) };
   for (const side of sides)
-    for (const tile of tiles(features))
-      scope(() => addTile({ features, anchors, diagonals, gradients, sums, side, tile }));
-  return { features: gradients, ...sums };
+    for (const tile of tiles(features)) {
+      const task: TileTask = { features, own, diagonals, gradients, sums, side, tile };
+      scope(() => (partners ? addOwnTile(task, partners) : addTile(task, anchors.values)));
+    }
+  const result = partners ? { ...sums, others: sums.own, othersByLogScale: sums.ownByLogScale } : sums;
+  return scaled({ features: gradients, partners, ...result }, factor);
 }
 
-/** The sums of a loss with one temperature for all pairs; `logWeight` is of the global batch, [B]. */
+/** The sums of a loss with one temperature for all pairs. */
 export function sharedTemperatureSums(
   features: Features,
-  { tau, logWeight }: { tau: number; logWeight: Pair<Tensor> },
+  { tau, logWeight, factor }: { tau: number; logWeight: Known<Tensor>; factor: number },
 ): GradientSums {
   const inverseTau = full([1], 1 / tau);
-  const rows = features.local.image.size(0);
-  const all = mapPair(logWeight, (weight): Anchors => ({ inverseTau, logWeight: weight }));
-  const local = mapPair(
-    all,
-    (side): Anchors => ({ ...side, logWeight: side.logWeight.narrow(0, features.offset, rows) }),
-  );
-  return gradientSums(features, { local, all });
+  const anchors = mapKnown(logWeight, (weight): Anchors => ({ inverseTau, logWeight: weight }));
+  return gradientSums(features, { anchors, factor });
 }
 
-/** All sums times a number. */
-export function scaled(sums: GradientSums, factor: number): GradientSums {
+/** The gradients of the features alone, as a loss returns them. */
+export function gradientsOfFeatures({ features, partners }: Pick<GradientSums, "features" | "partners">): {
+  features: Pair<Tensor>;
+  partners?: Pair<Tensor>;
+} {
+  return partners === undefined ? { features } : { features, partners };
+}
+
+function scaled({ features, partners, ...sums }: GradientSums, factor: number): GradientSums {
+  const times = (values: Tensor): Tensor => values.mul(factor);
   return {
-    features: mapPair(sums.features, (gradient) => gradient.mul(factor)),
-    own: sums.own.mul(factor),
-    others: sums.others.mul(factor),
-    ownByLogScale: sums.ownByLogScale.mul(factor),
-    othersByLogScale: sums.othersByLogScale.mul(factor),
+    features: mapPair(features, times),
+    partners: partners && mapPair(partners, times),
+    own: times(sums.own),
+    others: times(sums.others),
+    ownByLogScale: times(sums.ownByLogScale),
+    othersByLogScale: times(sums.othersByLogScale),
   };
+}
+
+function localAnchors({ inverseTau, logWeight }: Anchors, { local, offset }: Features): Anchors {
+  const tile = { start: offset, rows: local.image.size(0) };
+  return { inverseTau: rowsOf(inverseTau, tile), logWeight: rowsOf(logWeight, tile) };
 }
 
 interface TileTask {
   readonly features: Features;
-  readonly anchors: { readonly local: Pair<Anchors>; readonly all: Pair<Anchors> };
+  /** This rank's anchors. */
+  readonly own: Pair<Anchors>;
   readonly diagonals: { readonly local: Tensor; readonly all: Tensor };
   readonly gradients: Pair<Tensor>;
-  readonly sums: Omit<GradientSums, "features">;
+  readonly sums: Pick<GradientSums, "own" | "others" | "ownByLogScale" | "othersByLogScale">;
   readonly side: Side;
   readonly tile: Tile;
 }
 
-function addTile({ features, anchors, diagonals, gradients, sums, side, tile }: TileTask): void {
+/** Of a band of local rows: their terms as anchors, and those of all anchors whose negatives they are. */
+function addTile(task: TileTask, all: Pair<Anchors>): void {
+  const { features, diagonals, gradients, sums, side, tile } = task;
   const other = opposite(side);
-  const partners = features.all[other];
-  const similarity = features.local[side].narrow(0, tile.start, tile.rows).matmul(partners.t());
-  const offDiagonal = features.offset + tile.start;
-
-  // A_ij / tau_i: the local row is the anchor.
-  const local = {
-    inverseTau: rowsOf(anchors.local[side].inverseTau, tile),
-    logWeight: rowsOf(anchors.local[side].logWeight, tile),
-  };
-  const own = weightedTerms(similarity, rowsOf(diagonals.local, tile).unsqueeze(1), column(local), offDiagonal);
-  sums.own.add_(own.sum);
-  sums.ownByLogScale.add_(own.byLogScale);
+  const { similarity, own } = ownTerms(task);
 
   // C_ji / tau_j: the column is the anchor, the local row its negative.
-  const theirs = weightedTerms(similarity, diagonals.all.unsqueeze(0), row(anchors.all[other]), offDiagonal);
+  const diagonal = { similarity: diagonals.all.unsqueeze(0), offset: features.offset + tile.start };
+  const theirs = weightedTerms(similarity, diagonal, row(all[other]));
   sums.others.add_(theirs.sum);
   sums.othersByLogScale.add_(theirs.byLogScale);
 
   // sum_j A_ij / tau_i pulls the pair together: it belongs to both halves of pair i.
   const pull = own.terms.sumDim({ dim: [1], keepdim: true });
   const rows = (tensor: Tensor): Tensor => tensor.narrow(0, tile.start, tile.rows);
-  rows(gradients[side]).addmm_(own.terms.add_(theirs.terms), partners).sub_(rows(features.local[other]).mul(pull));
+  const push = own.terms.add_(theirs.terms);
+  rows(gradients[side]).addmm_(push, features.all[other]).sub_(rows(features.local[other]).mul(pull));
   rows(gradients[other]).sub_(rows(features.local[side]).mul(pull));
+}
+
+/** Of a band of local rows: their terms as anchors, for themselves and for every partner. */
+function addOwnTile(task: TileTask, partners: Pair<Tensor>): void {
+  const { features, gradients, side, tile } = task;
+  const other = opposite(side);
+  const { terms } = ownTerms(task).own;
+  const pull = terms.sumDim({ dim: [1], keepdim: true });
+  const rows = (tensor: Tensor): Tensor => tensor.narrow(0, tile.start, tile.rows);
+  rows(gradients[side]).addmm_(terms, features.all[other]).sub_(rows(features.local[other]).mul(pull));
+  partners[other].addmm_(terms.t(), rows(features.local[side]));
+  const ownPartners = partners[other].narrow(0, features.offset + tile.start, tile.rows);
+  ownPartners.sub_(rows(features.local[side]).mul(pull));
+}
+
+/** A_ij / tau_i of a band, which is counted into the sums: the local row is the anchor. */
+function ownTerms({ features, own, diagonals, sums, side, tile }: TileTask): { similarity: Tensor; own: Terms } {
+  const anchors = features.local[side].narrow(0, tile.start, tile.rows);
+  const similarity = anchors.matmul(features.all[opposite(side)].t());
+  const local = {
+    inverseTau: rowsOf(own[side].inverseTau, tile),
+    logWeight: rowsOf(own[side].logWeight, tile),
+  };
+  const diagonal = { similarity: rowsOf(diagonals.local, tile).unsqueeze(1), offset: features.offset + tile.start };
+  const terms = weightedTerms(similarity, diagonal, column(local));
+  sums.own.add_(terms.sum);
+  sums.ownByLogScale.add_(terms.byLogScale);
+  return { similarity, own: terms };
 }
 
 const column = ({ inverseTau, logWeight }: Anchors): Anchors => ({
@@ -117,16 +164,22 @@ const row = ({ inverseTau, logWeight }: Anchors): Anchors => ({
   logWeight: logWeight.unsqueeze(0),
 });
 
-/** exp((s - s_anchor)/tau - log w) off the diagonal: its sum, the sum's derivative by ln(1/tau), and the terms over tau. */
+/** Terms over tau, their sum before that, and the sum's derivative by ln(1/tau). */
+interface Terms {
+  readonly terms: Tensor;
+  readonly sum: Tensor;
+  readonly byLogScale: Tensor;
+}
+
+/** exp((s - s_anchor)/tau - log w) off the diagonal. */
 function weightedTerms(
   similarity: Tensor,
-  anchorSimilarity: Tensor,
+  diagonal: { similarity: Tensor; offset: number },
   { inverseTau, logWeight }: Anchors,
-  diagonal: number,
-): { terms: Tensor; sum: Tensor; byLogScale: Tensor } {
-  const scaled = similarity.sub(anchorSimilarity).mul_(inverseTau);
+): Terms {
+  const scaled = similarity.sub(diagonal.similarity).mul_(inverseTau);
   const terms = scaled.sub(logWeight).exp_();
-  terms.diagonal({ offset: diagonal }).zero_();
+  terms.diagonal({ offset: diagonal.offset }).zero_();
   const sum = terms.sum();
   const byLogScale = scaled.mul_(terms).sum();
   return { terms: terms.mul_(inverseTau), sum, byLogScale };

@@ -1,10 +1,11 @@
 // FastCLIP-v2 (iSogCLR with a cosine gamma): the robust loss with a temperature of its own for each image and each text.
-import { full, stack, type Tensor } from "../tensor/index.ts";
+import { stack, type Tensor, zeros } from "../tensor/index.ts";
 import { InnerEstimator } from "./estimator.ts";
-import { type Anchors, gradientSums, scaled } from "./gradient.ts";
+import { type Anchors, gradientSums, gradientsOfFeatures } from "./gradient.ts";
 import { infoNce } from "./infonce.ts";
 import { innerStatistics } from "./inner.ts";
-import type { ContrastiveLoss, InnerResult, LossInput, LossResult } from "./loss.ts";
+import { type Known, mapKnown } from "./known.ts";
+import type { ContrastiveLoss, InnerResult, LossInput, LossResult, Seen } from "./loss.ts";
 import { mapPair, type Pair, pair } from "./pair.ts";
 import type { PairState } from "./pair-state.ts";
 import { IndividualTemperatures, type TemperatureOptions } from "./temperatures.ts";
@@ -43,8 +44,8 @@ export class IndividualLoss implements ContrastiveLoss {
     this.#bound = pair((side) => state.column(`bound.${side}`));
   }
 
-  /** The scalars are log(eps exp(bound) + u) and the temperature that it was measured with, [b, 2]. */
-  inner({ features, ids, gamma, epoch }: LossInput): InnerResult {
+  /** The scalars are log u, bound, the temperature that they were measured with, and its gradient, [b, 4]. */
+  inner({ features, ids, gamma }: LossInput): InnerResult {
     const tau = this.#temperatures.of(ids);
     const statistics = innerStatistics(
       features,
@@ -52,38 +53,50 @@ export class IndividualLoss implements ContrastiveLoss {
     );
     const logG = mapPair(statistics, (side) => side.logG);
     const logU = this.#estimator.updated(ids, logG, gamma);
-    const bound = mapPair(statistics, ({ largestDifference }, side) =>
-      this.#bound[side].indexSelect(0, ids).maximum(largestDifference),
-    );
-    const logWeight = mapPair(logU, (value, side) => value.logaddexp(bound[side].add(this.#logEps)));
-    // d/d tau_i of tau_i (log(eps + g_i) + rho), with u for g: log w + rho - (g / w) * mean of the differences over tau_i.
-    const gradients = mapPair(statistics, ({ meanDifference }, side) => {
-      const share = logG[side].sub(logWeight[side]).exp();
-      return logWeight[side].add(this.#rho).sub(share.mul(meanDifference));
+    const scalars = mapPair(statistics, ({ largestDifference, meanDifference }, side) => {
+      const bound = this.#bound[side].indexSelect(0, ids).maximum(largestDifference);
+      const logWeight = this.#logWeight(logU[side], bound);
+      // d/d tau_i of tau_i (log(eps + g_i) + rho), with u for g: log w + rho - (g / w) * mean of the differences over tau_i.
+      const share = logG[side].sub(logWeight).exp();
+      const gradient = logWeight.add(this.#rho).sub(share.mul(meanDifference));
+      return stack([logU[side], bound, tau[side], gradient], { dim: 1 });
     });
-    return {
-      scalars: pair((side) => stack([logWeight[side], tau[side]], { dim: 1 })),
-      infoNce: infoNce(features, logG),
-      commit: () => {
-        this.#estimator.store(ids, logU);
-        this.#temperatures.update(ids, gradients, epoch);
-        mapPair(bound, (value, side) => this.#bound[side].indexCopy_(0, ids, value));
-      },
-    };
+    return { scalars, infoNce: infoNce(features, logG) };
   }
 
   /** The global temperature is not used, so its gradient is 0. */
-  gradients({ features }: LossInput, scalars: Pair<Tensor>): LossResult {
+  gradients({ features }: LossInput, scalars: Known<Tensor>): LossResult {
     const [b, B] = [features.local.image.size(0), features.all.image.size(0)];
-    const all = mapPair(
-      scalars,
-      (values): Anchors => ({ logWeight: values.select(1, 0), inverseTau: values.select(1, 1).reciprocal() }),
-    );
-    const local = mapPair(all, ({ logWeight, inverseTau }): Anchors => {
-      const rows = (values: Tensor): Tensor => values.narrow(0, features.offset, b);
-      return { logWeight: rows(logWeight), inverseTau: rows(inverseTau) };
+    const anchors = mapKnown(scalars, (values): Anchors => {
+      const { logU, bound, tau } = columnsOf(values);
+      return { logWeight: this.#logWeight(logU, bound), inverseTau: tau.reciprocal() };
     });
-    const sums = scaled(gradientSums(features, { local, all }), 1 / (2 * b * (B - 1)));
-    return { loss: sums.own.add(sums.others), features: sums.features, logScale: full([], 0) };
+    const sums = gradientSums(features, { anchors, factor: 1 / (2 * b * (B - 1)) });
+    return { ...gradientsOfFeatures(sums), loss: sums.own.add(sums.others), logScale: zeros([]) };
   }
+
+  store({ ids, scalars, epoch }: Seen): void {
+    const columns = mapPair(scalars, columnsOf);
+    this.#estimator.store(
+      ids,
+      mapPair(columns, ({ logU }) => logU),
+    );
+    this.#temperatures.update(
+      ids,
+      mapPair(columns, ({ gradient }) => gradient),
+      epoch,
+    );
+    mapPair(columns, ({ bound }, side) => this.#bound[side].indexCopy_(0, ids, bound));
+  }
+
+  /** log(eps exp(bound) + u) */
+  #logWeight(logU: Tensor, bound: Tensor): Tensor {
+    return logU.logaddexp(bound.add(this.#logEps));
+  }
+}
+
+/** Of scalars [n, 4]. */
+function columnsOf(scalars: Tensor): Record<"logU" | "bound" | "tau" | "gradient", Tensor> {
+  const [logU, bound, tau, gradient] = scalars.unbind({ dim: 1 }) as [Tensor, Tensor, Tensor, Tensor];
+  return { logU, bound, tau, gradient };
 }

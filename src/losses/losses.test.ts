@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { arange, manualSeed, randn, scope, type Tensor, tensor } from "../tensor/index.ts";
+import { arange, cat, manualSeed, randn, scope, type Tensor, tensor } from "../tensor/index.ts";
 import { InnerEstimator } from "./estimator.ts";
 import { FastClipLoss, type Objective } from "./fastclip.ts";
 import { type Features, singleRank } from "./features.ts";
+import { IndividualLoss } from "./individual.ts";
 import type { ContrastiveLoss, LossResult } from "./loss.ts";
 import { OpenClipLoss } from "./openclip.ts";
-import { mapPair, type Pair, pair } from "./pair.ts";
+import { mapPair, type Pair, pair, sides } from "./pair.ts";
 import { PairState } from "./pair-state.ts";
 import {
   crossEntropy,
@@ -32,7 +33,7 @@ const randomFeatures = (rows: number, width = 5): Pair<Tensor> => pair(() => uni
 function evaluate(loss: ContrastiveLoss, features: Features, tau: number): LossResult {
   const rows = features.local.image.size(0);
   const input = { features, ids: arange(rows, { dtype: "int64" }), tau, bias: 0, gamma: 1, epoch: 0 };
-  return loss.gradients(input, loss.inner(input).scalars);
+  return loss.gradients(input, { of: "all", values: loss.inner(input).scalars });
 }
 
 const estimatorOf = (dataSize: number): InnerEstimator =>
@@ -140,7 +141,7 @@ describe("sharp temperatures and odd batches stay finite and exact", () => {
     };
     const inner = loss.inner(input);
     const matrices = mapPair(batch, toMatrix);
-    const gradients = loss.gradients(input, inner.scalars).features;
+    const gradients = loss.gradients(input, { of: "all", values: inner.scalars }).features;
     const exact = globalGradient(matrices, { tau, eps });
     expectClose(
       [...gradients.image.toArray(), ...gradients.text.toArray()],
@@ -190,31 +191,50 @@ describe("estimators", () => {
   });
 });
 
-test.each([1, 2, 3])("%i ranks give together what one gives", (ranks) => {
-  const all = randomFeatures(12);
-  for (const objective of [
-    { kind: "global", tauGradient: "reference" },
-    { kind: "robust", rho, tauGradient: "exact" },
-  ] as const) {
-    const whole = evaluate(fastClip(objective), singleRank(all), 0.05);
-    const loss = fastClip(objective);
+const v2 = { init: 0.05, lr: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
+const ranked: Record<string, () => ContrastiveLoss> = {
+  openclip: () => new OpenClipLoss(),
+  "fastclip-v0": () => fastClip({ kind: "global", tauGradient: "reference" }),
+  "fastclip-v2": () =>
+    new IndividualLoss(PairState.inMemory(IndividualLoss.columns, 64), { rho, eps, temperature: v2 }),
+  "fastclip-v3": () => fastClip({ kind: "robust", rho, tauGradient: "exact" }),
+};
+
+describe.each([1, 2, 3])("%i ranks give together what one gives", (ranks) => {
+  /** The loss, d/d ln(1/tau) and features' gradients of all ranks together, each rank knowing all anchors or its own alone. */
+  const together = (loss: ContrastiveLoss, all: Pair<Tensor>, of: "all" | "own") => {
     const inputs = Array.from({ length: ranks }, (_, rank) => {
       const features = ofRank(all, { rank, ranks });
       const ids = arange(12 / ranks, { dtype: "int64" }).add(features.offset);
       return { features, ids, tau: 0.05, bias: 0, gamma: 1, epoch: 0 };
     });
     const inner = inputs.map((input) => loss.inner(input).scalars);
-    const scalars = pair((side) => tensor(inner.flatMap((one) => one[side].toArray())));
-    const results = inputs.map((input) => loss.gradients(input, scalars));
-    const mean = (values: (result: LossResult) => number): number =>
-      results.reduce((sum, one) => sum + values(one), 0) / ranks;
-    expectClose([mean((one) => one.loss.item())], [whole.loss.item()]);
-    expectClose([mean((one) => one.logScale.item())], [whole.logScale.item()]);
-    expectClose(
-      results.flatMap((one) => one.features.text.toArray().map((x) => x / ranks)),
-      whole.features.text.toArray(),
+    const values = pair((side) => cat(inner.map((one) => one[side])));
+    const results = inputs.map((input, rank) =>
+      loss.gradients(input, of === "all" ? { of, values } : { of, values: inner[rank]! }),
     );
-  }
+    const mean = (value: (result: LossResult) => Tensor): number =>
+      results.reduce((sum, one) => sum + value(one).item(), 0) / ranks;
+    const features = mapPair(all, (_, side) => {
+      const own = cat(results.map((one) => one.features[side]));
+      const partners = results.flatMap((one) => (one.partners === undefined ? [] : [one.partners[side]]));
+      expect(partners).toHaveLength(of === "own" ? ranks : 0);
+      return partners.reduce((sum, part) => sum.add(part), own).div(ranks);
+    });
+    return { loss: mean((one) => one.loss), logScale: mean((one) => one.logScale), features };
+  };
+
+  test.each(Object.keys(ranked).flatMap((name) => (["all", "own"] as const).map((of) => ({ name, of }))))(
+    "$name, from the scalars of $of anchors",
+    ({ name, of }) => {
+      const all = randomFeatures(12);
+      const whole = evaluate(ranked[name]!(), singleRank(all), 0.05);
+      const { loss, logScale, features } = together(ranked[name]!(), all, of);
+      expectClose([loss], [whole.loss.item()]);
+      expectClose([logScale], [whole.logScale.item()], 1);
+      for (const side of sides) expectClose(features[side].toArray(), whole.features[side].toArray());
+    },
+  );
 });
 
 test("a batch that needs several tiles gives what the full matrix gives", () => {

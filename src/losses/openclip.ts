@@ -1,10 +1,10 @@
 // OpenCLIP's loss (ClipLoss): the mini-batch contrastive loss, or InfoNCE.
 import { full, type Tensor } from "../tensor/index.ts";
-import { scaled, sharedTemperatureSums } from "./gradient.ts";
+import { gradientsOfFeatures, sharedTemperatureSums } from "./gradient.ts";
 import { infoNce } from "./infonce.ts";
 import { logInnerFunction } from "./inner.ts";
+import { type Known, localRows, mapKnown } from "./known.ts";
 import type { ContrastiveLoss, InnerResult, LossInput, LossResult } from "./loss.ts";
-import { mapPair, type Pair } from "./pair.ts";
 
 /**
  * InfoNCE of the global batch. For one anchor it is log(1 + (B-1) g_i), and so d/dg_i of it is 1 / (1/(B-1) + g_i): the same
@@ -14,18 +14,20 @@ export class OpenClipLoss implements ContrastiveLoss {
   inner({ features, tau }: LossInput): InnerResult {
     const inverseTau = full([1], 1 / tau);
     const logG = logInnerFunction(features, { image: inverseTau, text: inverseTau });
-    return { scalars: logG, infoNce: infoNce(features, logG), commit: () => {} };
+    return { scalars: logG, infoNce: infoNce(features, logG) };
   }
 
-  gradients({ features, tau }: LossInput, logG: Pair<Tensor>): LossResult {
+  gradients({ features, tau }: LossInput, logG: Known<Tensor>): LossResult {
     const [b, B] = [features.local.image.size(0), features.all.image.size(0)];
-    const localRows = (values: Tensor): Tensor => values.narrow(0, features.offset, b);
-    const logWeight = mapPair(logG, (value) => value.logaddexp(full([1], -Math.log(B - 1))));
-    const sums = scaled(sharedTemperatureSums(features, { tau, logWeight }), 1 / (2 * b * (B - 1)));
+    const logWeight = mapKnown(logG, (value) => value.logaddexp(full([1], -Math.log(B - 1))));
+    const sums = sharedTemperatureSums(features, { tau, logWeight, factor: 1 / (2 * b * (B - 1)) });
     return {
-      loss: infoNce(features, mapPair(logG, localRows)),
-      features: sums.features,
+      ...gradientsOfFeatures(sums),
+      loss: infoNce(features, localRows(logG, features)),
       logScale: sums.ownByLogScale,
     };
   }
+
+  /** It keeps nothing of any pair. */
+  store(): void {}
 }

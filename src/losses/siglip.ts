@@ -14,7 +14,7 @@ export class SigLipLoss implements ContrastiveLoss {
   inner({ features, tau }: LossInput): InnerResult {
     const inverseTau = full([1], 1 / tau);
     const logG = logInnerFunction(features, { image: inverseTau, text: inverseTau });
-    return { scalars: pair(() => zeros([0])), infoNce: infoNce(features, logG), commit: () => {} };
+    return { scalars: pair(() => zeros([0])), infoNce: infoNce(features, logG) };
   }
 
   gradients({ features, tau, bias }: LossInput): LossResult {
@@ -30,6 +30,9 @@ export class SigLipLoss implements ContrastiveLoss {
       bias: sums.bias.mul(scale),
     };
   }
+
+  /** It keeps nothing of any pair. */
+  store(): void {}
 }
 
 interface TileTask {

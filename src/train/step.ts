@@ -1,14 +1,13 @@
 // One training step, in the paper's order (FastCLIP, arXiv 2407.01445, Algorithm 1).
 import type { GradientReduction } from "../distributed/gradient-reduction.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
-import { type Features, toFloat32 } from "../losses/features.ts";
-import { mapPair, type Pair } from "../losses/pair.ts";
 import type { CLIP } from "../models/clip.ts";
 import { clipGradients, gradientNorm } from "../optim/clip.ts";
 import type { ParameterGroup } from "../optim/groups.ts";
 import { dropGradients, gradientsOf, type Optimizer } from "../optim/optimizer.ts";
-import { type NamedTensors, noGrad, scope, setGrad, type Tensor } from "../tensor/index.ts";
+import { backward, type NamedTensors, noGrad, scope } from "../tensor/index.ts";
 import type { Inputs } from "./encode.ts";
+import type { Exchange } from "./exchange.ts";
 import { findNonFinite } from "./finite.ts";
 import type { Method } from "./method.ts";
 import { encodeInParts } from "./micro-batch.ts";
@@ -25,20 +24,28 @@ export interface Trainer {
   readonly towers: Towers;
   /** The processes that share a batch; each has as many of its pairs. */
   readonly group: ProcessGroup;
+  /** What they tell each other of features. */
+  readonly exchange: Exchange;
+  /** Averages their parameters' gradients. */
   readonly reduction: GradientReduction;
   /** Pairs that go through the towers at once; the whole batch, or less where memory does not hold it. */
   readonly microBatch: number;
   readonly gradClipNorm: number | undefined;
 }
 
-/** Both count from 0; `step` over the whole run. */
+/** `epoch` and `step` count from 0; `step` over the whole run. */
 export interface Position {
   readonly epoch: number;
   readonly step: number;
+  /** Whether this process was told to stop: all learn of it in this step. */
+  readonly stop?: boolean;
 }
 
 /** A finished step, or one that was given up because something was not finite, and so changed nothing. */
-export type StepResult = FinishedStep | { readonly skipped: string };
+export type StepResult = (FinishedStep | { readonly skipped: string }) & {
+  /** Whether any process was told to stop. */
+  readonly stop: boolean;
+};
 
 export interface FinishedStep {
   /** The method's own loss, and InfoNCE of the same batch, which compares methods. */
@@ -54,41 +61,53 @@ export interface FinishedStep {
 
 const maxLogitScale = Math.log(100); // as in OpenCLIP: tau >= 0.01
 
-export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Position): StepResult {
-  const { model, method, groups, optimizer, towers, microBatch, group, reduction, gradClipNorm } = trainer;
+export function trainStep(trainer: Trainer, inputs: Inputs, position: Position): StepResult {
+  const { model, method, groups, optimizer, towers, microBatch, group, exchange, reduction, gradClipNorm } = trainer;
+  const { epoch, step, stop: wantsToStop = false } = position;
   return scope(() => {
     const tau = temperature(model);
     const gamma = method.gamma?.(epoch);
     dropGradients(groups);
     const statistics = statisticsOf(model);
 
-    // Encode, and gather the features of all ranks without gradient.
-    const encoded = encodeInParts(towers, inputs, microBatch);
-    const features = gathered(group, toFloat32(encoded.features));
+    // Encode, and gather the features of all ranks without gradient, each tower's as soon as it is done.
+    group.phase = `step ${step + 1}: forward`;
+    const gather = exchange.gather(inputs.ids, wantsToStop);
+    const encoded = encodeInParts(inputs, {
+      towers,
+      microBatch,
+      onFeatures: (side, values) => gather.send(side, values),
+    });
+    const { features, ids, stop } = gather.receive();
 
     // The inner functions g and their estimators u, of which ranks exchange one scalar per pair and side.
+    group.phase = `step ${step + 1}: loss`;
     const bias = model.logitBias?.item() ?? 0;
     const input = { features, ids: inputs.ids, tau, bias, gamma: gamma ?? 1, epoch };
     const inner = method.loss.inner(input);
-    const scalars = mapPair(inner.scalars, (values) => group.allGather(values, "scalars"));
+    const result = exchange.reduce(method.loss, { input, inner, ids });
 
     // The features' gradients, pushed back into the towers, while ranks average what comes out.
-    const result = method.loss.gradients(input, scalars);
-    encoded.backward(result.features, (body) => reduction.during(body));
-    const averaged = (gradient: Tensor): Tensor => group.allReduceMean_(gradient, "gradients");
-    if (method.temperatureRate !== undefined) setGrad(model.logitScale, averaged(result.logScale));
-    if (model.logitBias !== undefined && result.bias !== undefined) setGrad(model.logitBias, averaged(result.bias));
+    group.phase = `step ${step + 1}: backward`;
+    encoded.backward(result.features, (body) =>
+      reduction.during(() => {
+        if (method.temperatureRate !== undefined) backward([model.logitScale], { gradients: [result.logScale] });
+        if (model.logitBias !== undefined) backward([model.logitBias], { gradients: [result.bias!] });
+        body();
+      }),
+    );
 
     // Nothing has changed so far but the statistics of batch norm; from here on everything does.
+    group.phase = `step ${step + 1}: update`;
     const gradients = gradientsOf(groups);
     const norm = gradientNorm(gradients);
     const gradNorm = norm.item();
-    const skipped = findNonFinite({ features: features.local, ids: inputs.ids, groups, gradNorm });
+    const skipped = findNonFinite({ features: features.all, ids, groups, gradNorm });
     if (skipped !== undefined) {
       putBack(model, statistics);
-      return { skipped };
+      return { skipped, stop };
     }
-    inner.commit();
+    if (result.seen !== undefined) method.loss.store(result.seen);
 
     // The parameters, and the temperature with a learning rate of its own.
     const lr = trainer.learningRate(step);
@@ -98,14 +117,9 @@ export function trainStep(trainer: Trainer, inputs: Inputs, { epoch, step }: Pos
       optimizer.step({ gainsAndBiases: lr, weights: lr, logitScale: lrTau });
       model.logitScale.clamp_({ min: 0, max: maxLogitScale });
     });
-    return { loss: result.loss.item(), infoNce: inner.infoNce.item(), tau: temperature(model), gamma, lr, gradNorm };
+    const [loss, infoNce] = [result.loss.item(), inner.infoNce.item()];
+    return { loss, infoNce, tau: temperature(model), gamma, lr, gradNorm, stop };
   });
-}
-
-/** This rank's features among those of all. */
-function gathered(group: ProcessGroup, local: Pair<Tensor>): Features {
-  const all = mapPair(local, (values) => group.allGather(values, "features"));
-  return { local, all, offset: group.rank * local.image.size(0) };
 }
 
 /** tau = 1 / exp(logit_scale). */

@@ -1,5 +1,5 @@
 // The towers of a step: features for the loss, and the way of their gradients back, with as little kept in between as asked.
-import { mapPair, type Pair } from "../losses/pair.ts";
+import { mapPair, type Pair, type Side } from "../losses/pair.ts";
 import type { CLIP } from "../models/clip.ts";
 import type { Stage } from "../nn/index.ts";
 import type { Tensor } from "../tensor/index.ts";
@@ -18,6 +18,9 @@ export interface Encoded {
   backward(gradients: Pair<Tensor>, last?: (body: () => void) => void): void;
 }
 
+/** Takes the features of one side, [b, d]. */
+export type OnFeatures = (side: Side, features: Tensor) => void;
+
 export interface TowersOptions {
   readonly precision: Precision;
   /** Keep the input of each block alone, and compute the block a second time for its gradient. */
@@ -34,9 +37,9 @@ export class Towers {
     this.#pass = gradCheckpointing ? keepInputs : keepGraph;
   }
 
-  /** Keeps what backward needs. */
-  forward(inputs: Pick<Inputs, "images" | "tokens">): Encoded {
-    return this.#encode(inputs, this.#pass);
+  /** Keeps what backward needs. `onFeatures` is told of each side as soon as its tower is done. */
+  forward(inputs: Pick<Inputs, "images" | "tokens">, onFeatures?: OnFeatures): Encoded {
+    return this.#encode(inputs, this.#pass, onFeatures);
   }
 
   /**
@@ -47,11 +50,16 @@ export class Towers {
     return this.#encode(inputs, (tower, input) => keepNothing(tower, input, this.#pass));
   }
 
-  #encode({ images, tokens }: Pick<Inputs, "images" | "tokens">, pass: typeof keepGraph): Encoded {
-    const passes: Pair<Pass> = {
-      image: pass(this.#towers.image, images),
-      text: pass(this.#towers.text, tokens),
-    };
+  #encode(
+    { images, tokens }: Pick<Inputs, "images" | "tokens">,
+    pass: typeof keepGraph,
+    onFeatures: OnFeatures = () => {},
+  ): Encoded {
+    const passes = mapPair({ image: images, text: tokens }, (input, side) => {
+      const passed = pass(this.#towers[side], input);
+      onFeatures(side, passed.features);
+      return passed;
+    });
     return {
       features: mapPair(passes, ({ features }) => features),
       kept: [...passes.image.kept, ...passes.text.kept],

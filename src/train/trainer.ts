@@ -5,7 +5,8 @@ import type { PairState } from "../losses/pair-state.ts";
 import type { CLIP } from "../models/index.ts";
 import { learningRate } from "../optim/schedule.ts";
 import type { Config } from "./config/types.ts";
-import { createMethod } from "./method.ts";
+import { Exchange } from "./exchange.ts";
+import { createMethod, type Method } from "./method.ts";
 import { createGroups, createOptimizer, createSchedule } from "./optimizer.ts";
 import { resolvePrecision } from "./precision.ts";
 import type { Trainer } from "./step.ts";
@@ -27,9 +28,11 @@ export function createTrainer(
   const { epochs } = config.run;
   const schedule = createSchedule(config.optim, { steps: stepsPerEpoch * epochs, stepsPerEpoch });
   const groups = createGroups(config.optim, model.parameters());
+  const method = createMethod(config.loss, { epochs, schedule, createPairs });
+  const { gradientReduction: reduction, featurePrecision } = config.distributed;
   return {
     model,
-    method: createMethod(config.loss, { epochs, schedule, createPairs }),
+    method,
     groups,
     optimizer: createOptimizer(config.optim, groups),
     learningRate: learningRate(schedule),
@@ -39,16 +42,18 @@ export function createTrainer(
     }),
     microBatch,
     group,
-    reduction: createReduction(group, model),
+    exchange: new Exchange(group, { reduction, featurePrecision }),
+    reduction: createReduction(group, { model, method }),
     gradClipNorm: config.optim.gradClipNorm,
   };
 }
 
-/** Averages what backward reaches; the temperature's gradient comes from the loss. */
-export function createReduction(group: ProcessGroup, model: CLIP): GradientReduction {
-  const fromLoss = ["logit_scale", "logit_bias"];
-  const trained = [...model.parameters()].filter(
-    ([name, { requiresGrad }]) => requiresGrad && !fromLoss.includes(name),
-  );
+/** Averages the gradients of all that is trained; tau is not in every method. */
+export function createReduction(
+  group: ProcessGroup,
+  { model, method }: { model: CLIP; method: Method },
+): GradientReduction {
+  const isTrained = (name: string): boolean => name !== "logit_scale" || method.temperatureRate !== undefined;
+  const trained = [...model.parameters()].filter(([name, { requiresGrad }]) => requiresGrad && isTrained(name));
   return new GradientReduction(group, new Map(trained));
 }

@@ -115,6 +115,16 @@ function evaluationRules({ data, eval: evaluation }: SoundSections): Contradicti
   ];
 }
 
+function reductionRules({ loss, distributed }: SoundSections): Contradiction[] {
+  if (loss?.kind !== "siglip" || distributed?.gradientReduction !== "features") return [];
+  return [
+    {
+      paths: [["distributed", "gradientReduction"]],
+      text: "a term of SigLIP's loss depends on nothing but its own similarity, so there are no feature gradients to reduce",
+    },
+  ];
+}
+
 const rules = [
   modelRules,
   intervalRules,
@@ -124,6 +134,7 @@ const rules = [
   cooldownRules,
   momentumRules,
   averageRules,
+  reductionRules,
   evaluationRules,
 ];
 

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { described } from "./meta.ts";
 import { dataSchema, evalSchema } from "./schema-data.ts";
+import { distributedSchema } from "./schema-distributed.ts";
 import { lossSchema } from "./schema-loss.ts";
 import { modelSchema } from "./schema-model.ts";
 import { optimSchema } from "./schema-optim.ts";
@@ -95,6 +96,7 @@ export const sections: { readonly [Name in keyof Config]: z.ZodType<Config[Name]
   run: runSchema,
   loss: lossSchema,
   optim: optimSchema,
+  distributed: distributedSchema,
   eval: evalSchema,
 };
 

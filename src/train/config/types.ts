@@ -8,6 +8,7 @@ export interface Config {
   readonly run: RunConfig;
   readonly loss: LossConfig;
   readonly optim: OptimConfig;
+  readonly distributed: DistributedConfig;
   readonly eval: EvalConfig;
 }
 
@@ -182,6 +183,14 @@ export type OptimConfig = CommonOptimConfig &
     | { readonly kind: "lion"; readonly beta1: number; readonly beta2: number }
     | { readonly kind: "sgd"; readonly momentum: number; readonly nesterov: boolean }
   );
+
+export interface DistributedConfig {
+  readonly gradientReduction: "scalars" | "features";
+  readonly featurePrecision: "fp32" | "bf16";
+  readonly syncBatchNorm: boolean;
+  readonly joinTimeout: number;
+  readonly timeout: number;
+}
 
 export interface EvalConfig {
   readonly zeroShot: { readonly classes?: string; readonly templates?: readonly string[] };

@@ -1,16 +1,17 @@
-// Replays golden cases of losses. Several ranks are played by one process: what they would gather is put together here.
+// Replays golden cases of losses.
 import { InnerEstimator } from "../../losses/estimator.ts";
 import { FastClipLoss, type Objective } from "../../losses/fastclip.ts";
 import { type GammaSchedule, gammaSchedule } from "../../losses/gamma.ts";
 import { IndividualLoss } from "../../losses/individual.ts";
-import type { ContrastiveLoss, LossInput } from "../../losses/loss.ts";
+import type { ContrastiveLoss, LossInput, LossResult } from "../../losses/loss.ts";
 import { OpenClipLoss } from "../../losses/openclip.ts";
-import { type Pair, pair, sides } from "../../losses/pair.ts";
+import { mapPair, type Pair, pair, sides } from "../../losses/pair.ts";
 import { PairState } from "../../losses/pair-state.ts";
 import { SigLipLoss } from "../../losses/siglip.ts";
-import { cat, type NamedTensors, type Tensor, tensor } from "../../tensor/index.ts";
+import { type NamedTensors, type Tensor, tensor } from "../../tensor/index.ts";
 import { tensorOf } from "./case.ts";
 import type { Comparison, Tolerance } from "./compare.ts";
+import { allRanks, type Played, type Ranks } from "./ranks.ts";
 
 export interface LossSettings {
   readonly variant: "v0" | "v1" | "v2" | "v3" | "openclip" | "siglip";
@@ -39,21 +40,29 @@ const ofState = { rtol: 1e-4, atol: 1e-6 } as const satisfies Tolerance;
 const ofGradient: Tolerance = { relativeToLargest: 1e-3, atol: 1e-6 };
 const exactly: Tolerance = { rtol: 0, atol: 1e-9 };
 
-/** Why a case cannot be replayed yet; undefined when it can. */
-export function unsupportedLoss({ variant, worldSize, localLoss, gatherWithGrad }: LossSettings): string | undefined {
-  if (variant === "openclip" && worldSize > 1 && !(localLoss && gatherWithGrad))
-    return "OpenCLIP's loss on several ranks other than the local loss with gathered gradients";
-  return undefined;
+/** What a replay by a process of its own for each rank needs; without it one process plays them all. */
+export interface LossPlace {
+  readonly ranks: Ranks;
+  readonly createPairs: (columns: readonly string[]) => PairState;
 }
 
-export function replayLoss(settings: LossSettings, tensors: NamedTensors): Comparison[] {
-  const pairs = PairState.inMemory(IndividualLoss.columns, settings.dataSize);
+export function replayLoss(settings: LossSettings, tensors: NamedTensors, place?: LossPlace): Comparison[] {
+  const { ranks, createPairs } = place ?? inOneProcess(settings);
+  const pairs = createPairs(IndividualLoss.columns);
   const loss = createLoss(settings, pairs);
   const results = Array.from({ length: settings.steps }, (_, step) =>
-    replayStep({ settings, tensors, loss, pairs, step }),
+    replayStep({ settings, tensors, loss, pairs, ranks, step }),
   );
   pairs.close();
   return results.flat();
+}
+
+/** Partners that are constants, as where OpenCLIP gathers features without gradient, get no part from other ranks. */
+function inOneProcess({ localLoss = true, gatherWithGrad = true, worldSize, dataSize }: LossSettings): LossPlace {
+  return {
+    ranks: allRanks(worldSize, { isWhole: worldSize === 1 || !localLoss || gatherWithGrad }),
+    createPairs: (columns) => PairState.inMemory(columns, dataSize),
+  };
 }
 
 function createLoss(settings: LossSettings, pairs: PairState): ContrastiveLoss {
@@ -89,36 +98,76 @@ interface StepTask {
   readonly tensors: NamedTensors;
   readonly loss: ContrastiveLoss;
   readonly pairs: PairState;
+  readonly ranks: Ranks;
   readonly step: number;
 }
 
-function replayStep({ settings, tensors, loss, pairs, step }: StepTask): Comparison[] {
+function replayStep({ settings, tensors, loss, pairs, ranks, step }: StepTask): Comparison[] {
   const get = (name: string): Tensor => tensorOf(tensors, `step${step}.${name}`);
-  const ranks = Array.from({ length: settings.worldSize }, (_, rank) => inputOf(settings, { get, step, rank }));
-  const inner = ranks.map((input) => loss.inner(input));
-  for (const { commit } of inner) commit();
-  const scalars = pair((side) => cat(inner.map((rank) => rank.scalars[side])));
-  const gradients = ranks.flatMap((input, rank) => {
-    const result = loss.gradients(input, scalars);
-    const compared = (what: string, actual: Tensor, tolerance: Tolerance): Comparison => {
-      const name = `rank${rank}.${what}`;
-      return { name: `step${step}.${name}`, actual, expected: get(name), tolerance };
-    };
-    return [
-      compared("loss", result.loss, ofState),
-      compared("grad_image_features", result.features.image, ofGradient),
-      compared("grad_text_features", result.features.text, ofGradient),
-      ...(settings.variant === "v2" ? [] : [compared("grad_log_logit_scale", result.logScale, ofGradient)]),
-    ];
-  });
-  if (!hasState(settings)) return gradients;
+  const at = (rank: number): LossInput => inputOf(settings, { get, step, rank });
+  const played = asOpenClip(settings, ranks, ranks.play(loss, at));
+  const values = ranks.agreeInMean
+    ? compareMeans({ settings, ranks, played, get })
+    : played.flatMap(({ rank, result }) =>
+        compareValues(settings, { result, get: (name) => get(`rank${rank}.${name}`) }),
+      );
+  const gradients = played.flatMap(({ rank, result }) =>
+    sides.map((side) => {
+      const name = `rank${rank}.grad_${side}_features`;
+      return { name, actual: result.features[side], expected: get(name), tolerance: ofGradient };
+    }),
+  );
+  const compared = [...values, ...gradients].map((one) => ({ ...one, name: `step${step}.${one.name}` }));
+  if (!hasState(settings)) return compared;
   const gamma: Comparison = {
     name: `step${step}.gamma`,
-    actual: tensor(ranks[0]!.gamma, { dtype: "float64" }),
+    actual: tensor(at(0).gamma, { dtype: "float64" }),
     expected: get("gamma"),
     tolerance: exactly,
   };
-  return [...gradients, ...compareState(pairs, { settings, get, step }), gamma];
+  return [...compared, ...ranks.look(() => compareState(pairs, { settings, get, step })), gamma];
+}
+
+type ByName = (name: string) => Tensor;
+
+/** The loss, and its derivative by ln(1/tau) where one temperature is trained. */
+function compareValues({ variant }: LossSettings, { result, get }: { result: LossResult; get: ByName }): Comparison[] {
+  const loss = { name: "loss", actual: result.loss, expected: get("loss"), tolerance: ofState };
+  if (variant === "v2") return [loss];
+  const name = "grad_log_logit_scale";
+  return [loss, { name, actual: result.logScale, expected: get(name), tolerance: ofGradient }];
+}
+
+function compareMeans(task: { settings: LossSettings; ranks: Ranks; played: Played[]; get: ByName }): Comparison[] {
+  const { settings, ranks, played, get } = task;
+  const mean = (value: (result: LossResult) => Tensor): Tensor => ranks.mean(played.map(({ result }) => value(result)));
+  const ofAll = (name: string): Tensor => {
+    const each = Array.from({ length: settings.worldSize }, (_, rank) => get(`rank${rank}.${name}`));
+    return each.reduce((sum, value) => sum.add(value)).div(each.length);
+  };
+  const means = { loss: mean(({ loss }) => loss), logScale: mean(({ logScale }) => logScale) };
+  return compareValues(settings, { result: { ...played[0]!.result, ...means }, get: ofAll });
+}
+
+/**
+ * OpenCLIP without its local loss lets every rank compute the loss of the global batch: the mean over ranks of the local ones. Where the
+ * features were gathered without gradient, a rank's own then get its gradient once, and not once from every rank.
+ */
+function asOpenClip(
+  { localLoss = true, gatherWithGrad, worldSize }: LossSettings,
+  ranks: Ranks,
+  played: Played[],
+): Played[] {
+  if (localLoss) return played;
+  const [loss, logScale] = [
+    ranks.mean(played.map(({ result }) => result.loss)),
+    ranks.mean(played.map(({ result }) => result.logScale)),
+  ];
+  const share = gatherWithGrad ? 1 : 1 / worldSize;
+  return played.map(({ rank, result }) => ({
+    rank,
+    result: { loss, logScale, features: mapPair(result.features, (gradient) => gradient.mul(share)) },
+  }));
 }
 
 function inputOf(

@@ -10,6 +10,7 @@ import { Lamb } from "../../optim/lamb.ts";
 import { type LearningRateSchedule, learningRate } from "../../optim/schedule.ts";
 import { type NamedTensors, scope, type Tensor, tensor } from "../../tensor/index.ts";
 import type { LossConfig } from "../config/types.ts";
+import { Exchange, type ExchangeOptions } from "../exchange.ts";
 import { createMethod } from "../method.ts";
 import { type FinishedStep, type Trainer, trainStep } from "../step.ts";
 import { Towers } from "../towers.ts";
@@ -40,9 +41,10 @@ export function unsupportedTrain(settings: TrainSettings): string | undefined {
   return undefined;
 }
 
-/** What a replay by several processes needs: their group, and the table of pairs that they share. */
+/** What a replay by several processes needs: their group and how they reduce, and the table of pairs that they share. */
 export interface ReplayPlace {
   readonly group: ProcessGroup;
+  readonly reduction: ExchangeOptions["reduction"];
   readonly createPairs: (columns: readonly string[]) => PairState;
 }
 
@@ -50,33 +52,51 @@ export interface ReplayPlace {
 export function replayTrain(settings: TrainSettings, tensors: NamedTensors, place?: ReplayPlace): Comparison[] {
   const steps = tensorOf(tensors, "order").size(0);
   const inMemory = (columns: readonly string[]): PairState => PairState.inMemory(columns, settings.dataSize);
-  const { group, createPairs } = place ?? { group: ProcessGroup.alone(), createPairs: inMemory };
-  const trainer = createTrainer(settings, { tensors, steps, group, createPairs });
+  const { group, ...others }: ReplayPlace = place ?? {
+    group: ProcessGroup.alone(),
+    reduction: "scalars",
+    createPairs: inMemory,
+  };
+  const trainer = createTrainer(settings, { tensors, steps, group, ...others });
   const results = Array.from({ length: steps }, (_, step) => replayStep(trainer, { settings, tensors, step }));
   group.barrier();
-  const series = (name: string, values: number[]): Comparison => ({
-    name,
-    actual: tensor(values, { dtype: "float64" }),
-    expected: tensorOf(tensors, name),
-    tolerance: { rtol: 1e-3, atol: 0 },
-  });
-  const compared = [
-    series(
-      `rank${group.rank}.loss`,
-      results.map(({ loss }) => loss),
-    ),
-    series(
-      "tau",
-      results.map(({ tau }) => tau),
-    ),
+  const losses = tensor(
+    results.map(({ loss }) => loss),
+    { dtype: "float64" },
+  );
+  const taus = tensor(
+    results.map(({ tau }) => tau),
+    { dtype: "float64" },
+  );
+  const ofSeries: Tolerance = { rtol: 1e-3, atol: 0 };
+  return [
+    { ...compareLosses(losses, { settings, tensors, group, reduction: others.reduction }), tolerance: ofSeries },
+    { name: "tau", actual: taus, expected: tensorOf(tensors, "tau"), tolerance: ofSeries },
     ...compareFinal(trainer, tensors),
   ];
-  return compared;
+}
+
+/** With OpenCLIP's reduction a rank reports its own anchors' terms alone: the mean over ranks is what agrees. */
+function compareLosses(
+  losses: Tensor,
+  {
+    settings,
+    tensors,
+    group,
+    reduction,
+  }: { settings: TrainSettings; tensors: NamedTensors } & Omit<ReplayPlace, "createPairs">,
+): Pick<Comparison, "name" | "actual" | "expected"> {
+  const of = (rank: number): Tensor => tensorOf(tensors, `rank${rank}.loss`).to("float64");
+  const name = `rank${group.rank}.loss`;
+  if (reduction === "scalars") return { name, actual: losses, expected: of(group.rank) };
+  const all = Array.from({ length: settings.worldSize }, (_, rank) => of(rank));
+  const expected = all.reduce((sum, one) => sum.add(one)).div(all.length);
+  return { name: "mean loss", actual: group.allReduceMean_(losses, "mean"), expected };
 }
 
 function createTrainer(
   settings: TrainSettings,
-  { tensors, steps, group, createPairs }: ReplayPlace & { tensors: NamedTensors; steps: number },
+  { tensors, steps, group, reduction, createPairs }: ReplayPlace & { tensors: NamedTensors; steps: number },
 ): Trainer {
   const model = new CLIP(parseModelConfig(settings.model, "model"));
   const start = [...tensors].filter(([name]) => name.startsWith("param."));
@@ -85,16 +105,18 @@ function createTrainer(
   const schedule: LearningRateSchedule = { kind: "cosine", lr, lrMin, warmup, steps };
   const groups = parameterGroups(model.parameters(), settings.weightDecay);
   const adam = { beta1: settings.beta1, beta2: settings.beta2, eps: settings.optEps };
+  const method = createMethod(lossConfig(settings), { epochs: settings.epochs, schedule, createPairs });
   return {
     model,
-    method: createMethod(lossConfig(settings), { epochs: settings.epochs, schedule, createPairs }),
+    method,
     groups,
     optimizer: settings.optimizer === "lamb" ? new Lamb(groups, adam) : new AdamW(groups, adam),
     learningRate: learningRate(schedule),
     towers: new Towers(model, { precision: "fp32", gradCheckpointing: false }),
     microBatch: settings.localBatch,
     group,
-    reduction: createReduction(group, model),
+    exchange: new Exchange(group, { reduction, featurePrecision: "fp32" }),
+    reduction: createReduction(group, { model, method }),
     gradClipNorm: undefined,
   };
 }
