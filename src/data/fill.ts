@@ -12,13 +12,21 @@ export interface FillSetup {
   readonly table: SampleTable;
   readonly slots: readonly Slot[];
   readonly control: Int32Array;
+  /** Samples of a whole batch, of which this process fills its part. */
   readonly batchSize: number;
+  readonly part: Part;
   readonly seed: number;
   readonly shuffle: boolean;
   readonly image: ImageSettings;
   readonly contextLength: number;
   /** More bad samples than this are too many, however many are good; the consumer is the one that says so. */
   readonly mostBad: number;
+}
+
+/** One process of several that share every batch: it has the `rank`th of `size` equal parts. */
+export interface Part {
+  readonly rank: number;
+  readonly size: number;
 }
 
 /** Steps `startStep` to `endStep` - 1 of an epoch. */
@@ -34,8 +42,10 @@ export interface BadSample {
   readonly fault: Fault;
 }
 
-/** The positions of one batch. */
+/** The positions of this process' part of a batch. */
 interface Span {
+  /** Where the whole batch starts. */
+  readonly batch: number;
   readonly start: number;
   readonly size: number;
 }
@@ -81,8 +91,10 @@ export class Filler {
   }
 
   #span(step: number): Span {
-    const start = step * this.#setup.batchSize;
-    return { start, size: Math.min(this.#setup.batchSize, this.#size - start) };
+    const { batchSize, part } = this.#setup;
+    const batch = step * batchSize;
+    const start = batch + (part.rank * batchSize) / part.size;
+    return { batch, start, size: Math.min(batchSize / part.size, this.#size - start) };
   }
 
   async #tryFirst(slot: Slot, index: number, at: { plan: Plan; span: Span; epoch: number }): Promise<void> {
@@ -91,8 +103,9 @@ export class Filler {
   }
 
   /**
-   * Keeps the batch full: in place of a bad sample stands the next one behind the batch in the epoch's order (after the last the first)
-   * that is good and not in the batch yet. Done by one thread in the order of the batch, so the outcome does not depend on threads.
+   * Keeps the batch full: in place of a bad sample stands the good one that has its place in the next batch, or the next but one ... of
+   * the epoch (after the last the first). So two bad samples never get the same one, though they may be those of different processes.
+   * Done by one thread in the order of the batch, so the outcome does not depend on threads.
    */
   async #replaceBad(
     slot: Slot,
@@ -100,26 +113,37 @@ export class Filler {
   ): Promise<BadSample[]> {
     const faults: BadSample[] = [];
     if (!slot.bad.includes(1)) return faults;
-    const used = new Set(Array.from({ length: span.size }, (_, index) => plan.at(span.start + index)));
-    let ahead = span.start + span.size;
+    const whole = Math.min(this.#setup.batchSize, plan.length - span.batch);
+    const used = new Set(Array.from({ length: whole }, (_, row) => plan.at(span.batch + row)));
     for (let index = 0; index < span.size; index++) {
       if (slot.bad[index] === 0) continue;
+      const position = span.start + index;
+      const substitutes = this.#substitutes(plan, position);
       // The sample itself gets a second try: the thread that met the fault may have had trouble of its own.
-      let id = plan.at(span.start + index);
+      let id = plan.at(position);
       for (;;) {
         const fault = await this.#fill(slot, index, { id, epoch });
         if (!fault) break;
         faults.push({ id, fault });
         if (faults.length > this.#setup.mostBad) return faults;
-        while (used.has(id)) {
-          if (used.size === plan.length) throw new Error(this.#exhausted(span.size, fault));
-          id = plan.at(ahead++ % plan.length);
-        }
+        do {
+          const next = substitutes.next();
+          if (next.done) throw new Error(this.#exhausted(whole, fault));
+          id = next.value;
+        } while (used.has(id));
         used.add(id);
       }
     }
     slot.bad.fill(0);
     return faults;
+  }
+
+  /** The samples with the same place in other batches, the following first; where a data set has too few batches, all others too. */
+  *#substitutes(plan: Plan, position: number): Generator<number> {
+    const { batchSize } = this.#setup;
+    for (let next = position + batchSize; next < plan.length; next += batchSize) yield plan.at(next);
+    for (let next = position % batchSize; next < position; next += batchSize) yield plan.at(next);
+    for (let ahead = 1; ahead < plan.length; ahead++) yield plan.at((position + ahead) % plan.length);
   }
 
   #exhausted(wanted: number, fault: Fault): string {

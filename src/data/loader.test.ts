@@ -136,7 +136,7 @@ test("a batch holds its samples' pictures and captions", async () => {
   }
 });
 
-test("bad samples are replaced by the next in the order, named once, and the batch stays full", async () => {
+test("bad samples are replaced by those with their place in the next batch, named once, and the batch stays full", async () => {
   const run = async (workers: number): Promise<unknown> => {
     const faults: Fault[] = [];
     const loader = load({ dataset: spotted, workers, shuffle: false, onFault: (fault) => faults.push(fault) });
@@ -148,10 +148,10 @@ test("bad samples are replaced by the next in the order, named once, and the bat
   };
   const one = (await run(1)) as { ids: number[][]; counts: object; faults: Fault[] };
   expect(one.ids).toEqual([
-    [0, 1, 2, 3, 4, 8, 9, 10],
+    [0, 1, 2, 3, 4, 13, 14, 15],
     [8, 9, 10, 11, 12, 13, 14, 15],
-    [16, 17, 18, 19, 24, 21, 22, 23],
-    [24, 25, 26, 27, 28, 29, 32, 31],
+    [16, 17, 18, 19, 28, 21, 22, 23],
+    [24, 25, 26, 27, 28, 29, 38, 31],
     [32, 33, 34, 35, 36, 37, 38, 39],
   ]);
   expect(one.counts).toEqual({ "bad-picture": 4, "bad-caption": 1 });
@@ -171,6 +171,33 @@ test("the search for a replacement goes on at the start, and never repeats a sam
   expect(ids).toHaveLength(35);
   expect(new Set(ids).size).toBe(35);
   expect(ids.filter((id) => badIds.includes(id))).toEqual([]);
+});
+
+test.each([2, 4, 8])(
+  "%i processes have equal parts of the batches that one has, bad samples included",
+  async (size) => {
+    const whole = (await batches(load({ dataset: spotted, maxBadRate: 1 }), 1)) as {
+      ids: number[];
+      images: number[];
+    }[];
+    const ranks = Array.from({ length: size }, (_, rank) =>
+      load({ dataset: spotted, maxBadRate: 1, part: { rank, size } }),
+    );
+    const parts = (await Promise.all(ranks.map((loader) => batches(loader, 1)))) as {
+      ids: number[];
+      images: number[];
+    }[][];
+    for (const [step, { ids, images }] of whole.entries()) {
+      expect(parts.flatMap((part) => part[step]!.ids)).toEqual(ids);
+      expect(parts.flatMap((part) => part[step]!.images)).toEqual(images);
+    }
+    expect(parts.every((part) => part.length === whole.length)).toBe(true);
+  },
+);
+
+test("batches that cannot be shared evenly are refused", () => {
+  expect(() => load({ part: { rank: 0, size: 3 } })).toThrow("a batch of 8 cannot be shared evenly by 3 processes");
+  expect(() => load({ part: { rank: 0, size: 2 }, dropLast: false })).toThrow("processes can share full batches only");
 });
 
 test("fewer good samples than a batch needs are an error", async () => {

@@ -1,6 +1,6 @@
 import type { Dataset } from "./dataset.ts";
 import type { Fault, FaultCounts } from "./faults.ts";
-import type { BadSample } from "./fill.ts";
+import type { BadSample, Part } from "./fill.ts";
 import { createTransform, type ImageSettings } from "./image/transform.ts";
 import { countedAtLeast, Quarantine } from "./quarantine.ts";
 import { SlotRing } from "./slots.ts";
@@ -8,8 +8,10 @@ import { Workers } from "./workers.ts";
 
 export interface LoaderOptions {
   dataset: Dataset;
-  /** Samples in a batch. */
+  /** Samples in a batch, of all processes together. */
   batchSize: number;
+  /** Which of several processes that share every batch this one is; its batches are parts. Default: the only one. */
+  part?: Part;
   /**
    * Threads that read, decode, augment and tokenize; at least 1. Only plain PNGs are decoded by the thread itself: the other pictures
    * of all threads are decoded in libuv's pool, whose size is the environment's UV_THREADPOOL_SIZE, 4 by default.
@@ -31,11 +33,11 @@ export interface LoaderOptions {
   onFault?: (fault: Fault) => void;
 }
 
-/** One batch. Its arrays lie in memory shared with the loader's threads and are valid until `release()`. */
+/** One batch, or this process' part of it. Its arrays lie in memory shared with the loader's threads and are valid until `release()`. */
 export interface Batch {
   readonly epoch: number;
   readonly step: number;
-  /** Samples in this batch: batchSize, or fewer in the last batch of an epoch. */
+  /** Samples here: batchSize or an equal part of it; fewer in the last batch of an epoch. */
   readonly size: number;
   /** [size] */
   readonly ids: BigInt64Array;
@@ -65,16 +67,19 @@ export interface Loader {
 /**
  * Makes batches from a data set in threads of its own.
  *
- * A bad sample is reported, and its place in the batch taken by the next good one behind the batch in the epoch's order.
+ * A bad sample is reported, and its place in the batch taken by the next good one that has this place in another batch.
  */
 export function createLoader(options: LoaderOptions): Loader {
   checkOptions(options);
   return new ThreadedLoader(options);
 }
 
+const onlyPart: Part = { rank: 0, size: 1 };
+
 class ThreadedLoader implements Loader {
   readonly stepsPerEpoch: number;
   readonly #options: LoaderOptions;
+  readonly #part: Part;
   readonly #ring: SlotRing;
   readonly #workers: Workers;
   readonly #quarantine: Quarantine;
@@ -89,17 +94,19 @@ class ThreadedLoader implements Loader {
 
   constructor(options: LoaderOptions) {
     const { dataset, batchSize, image, contextLength, workers, seed, shuffle } = options;
-    const { prefetch = 3, maxBadRate = 0.01, onFault } = options;
+    const { prefetch = 3, maxBadRate = 0.01, onFault, part = onlyPart } = options;
     this.#options = options;
+    this.#part = part;
     this.stepsPerEpoch = options.dropLast ? Math.floor(dataset.size / batchSize) : Math.ceil(dataset.size / batchSize);
     this.#quarantine = new Quarantine({ maxBadRate, onFault });
     const imageLength = 3 * image.size * image.size;
-    this.#ring = SlotRing.allocate({ count: prefetch + 1, batchSize, imageLength, contextLength });
+    const count = prefetch + 1;
+    this.#ring = SlotRing.allocate({ count, batchSize: batchSize / part.size, imageLength, contextLength });
     const { slots, control } = this.#ring;
     const mostBad = maxBadRate * countedAtLeast(dataset.size);
     this.#workers = new Workers({
       count: workers,
-      setup: { table: dataset.table, slots, control, batchSize, seed, shuffle, image, contextLength, mostBad },
+      setup: { table: dataset.table, slots, control, batchSize, part, seed, shuffle, image, contextLength, mostBad },
       onReady: (ticket, bad) => this.#ready.set(ticket, bad),
       onFailure: () => this.#ring.cancel(),
     });
@@ -153,7 +160,8 @@ class ThreadedLoader implements Loader {
     const bad = this.#ready.get(ticket)!;
     this.#ready.delete(ticket);
     this.#held.add(slot);
-    const size = Math.min(this.#options.batchSize, this.#options.dataset.size - step * this.#options.batchSize);
+    const { batchSize, dataset } = this.#options;
+    const size = Math.min(batchSize / this.#part.size, dataset.size - step * batchSize);
     this.#record(size, bad);
     return { epoch, step, size, ...this.#views(slot, size), waitMs, release: this.#releaser({ run, ticket, slot }) };
   }
@@ -197,7 +205,7 @@ function replaced(epoch: number, step: number): Error {
 }
 
 function checkOptions(options: LoaderOptions): void {
-  const { dataset, batchSize, workers, contextLength, prefetch = 3, seed, dropLast } = options;
+  const { dataset, batchSize, part = onlyPart, workers, contextLength, prefetch = 3, seed, dropLast } = options;
   const whole = (name: string, value: number, least: number): void => {
     if (Number.isSafeInteger(value) && value >= least) return;
     throw new RangeError(`${name} must be a whole number, at least ${least}, but is ${value}`);
@@ -210,6 +218,9 @@ function checkOptions(options: LoaderOptions): void {
   if (dropLast && dataset.size < batchSize) {
     throw new RangeError(`a batch of ${batchSize} cannot be filled from a data set of ${dataset.size} samples`);
   }
+  if (batchSize % part.size !== 0)
+    throw new RangeError(`a batch of ${batchSize} cannot be shared evenly by ${part.size} processes`);
+  if (part.size > 1 && !dropLast) throw new RangeError("processes can share full batches only");
   // Throws for settings that make no sense, here rather than in every thread.
   createTransform(options.image);
 }
