@@ -21,7 +21,7 @@ const lingerMs = 10_000;
 
 export class Connection {
   readonly store: c10d.Store;
-  readonly gloo: c10d.GlooGroup;
+  readonly group: c10d.Group;
   readonly presence: Presence;
   readonly #place: Place;
   readonly #meeting: Meeting;
@@ -29,11 +29,11 @@ export class Connection {
   #barriers = 0;
   #failure: Error | undefined;
 
-  private constructor(place: Place, meeting: Meeting, parts: Pick<Connection, "store" | "gloo" | "presence">) {
+  private constructor(place: Place, meeting: Meeting, parts: Pick<Connection, "store" | "group" | "presence">) {
     this.#place = place;
     this.#meeting = meeting;
     this.store = parts.store;
-    this.gloo = parts.gloo;
+    this.group = parts.group;
     this.presence = parts.presence;
   }
 
@@ -44,8 +44,8 @@ export class Connection {
     const store = meet(place, meeting, joinTimeoutMs);
     const presence = new Presence(store, place, heartbeatMs);
     try {
-      const gloo = store.connect({ rank, size, timeoutMs, at });
-      return new Connection(place, meeting, { store, gloo, presence });
+      const group = store.connect({ rank, size, timeoutMs, at });
+      return new Connection(place, meeting, { store, group, presence });
     } catch (error) {
       const explained = peerError(`connecting from ${at}`, error as Error, meeting, presence.listen());
       presence.close();
@@ -119,7 +119,7 @@ export class Connection {
     this.presence.end(reason);
     for (const owned of this.#owned) owned.close();
     this.#owned.clear();
-    this.gloo.close();
+    this.group.close();
     if (this.#place.rank === 0 && this.#meeting.servedBy === "rank 0") this.presence.waitForEnd(others, lingerMs);
   }
 }

@@ -31,7 +31,7 @@ export class GradientReduction {
     const { connection } = group;
     const tensors = [...parameters.values()];
     this.#reducer = connection?.run(name, () =>
-      connection.own(connection.gloo.reducer(tensors, { firstBucketBytes, bucketBytes })),
+      connection.own(connection.group.reducer(tensors, { firstBucketBytes, bucketBytes })),
     );
   }
 

@@ -78,7 +78,7 @@ export class ProcessGroup {
     if (!connection) return finished(input);
     const [b = 1, ...rest] = input.shape;
     const output = empty([this.size * b, ...rest], { dtype: input.dtype });
-    const begin = () => connection.gloo.allGather(output, input);
+    const begin = () => connection.group.allGather(output, input);
     return this.#start(connection, { name, bytes: bytesOf(output), begin, result: () => output });
   }
 
@@ -99,7 +99,7 @@ export class ProcessGroup {
   #startAllReduce(tensor: Tensor, name: string, result: () => Tensor): Pending<Tensor> {
     const { connection } = this;
     if (!connection) return finished(tensor);
-    const begin = () => connection.gloo.allReduce(tensor);
+    const begin = () => connection.group.allReduce(tensor);
     return this.#start(connection, { name, bytes: bytesOf(tensor), begin, result });
   }
 
@@ -116,7 +116,7 @@ export class ProcessGroup {
     if (whole % this.size !== 0)
       throw new TypeError(`${name}: expected ${this.size} equal parts, got a tensor of shape [${input.shape}]`);
     const output = empty([whole / this.size, ...rest], { dtype: input.dtype });
-    const begin = () => connection.gloo.reduceScatter(output, input);
+    const begin = () => connection.group.reduceScatter(output, input);
     return this.#start(connection, { name, bytes: bytesOf(input), begin, result: () => output });
   }
 
@@ -126,7 +126,7 @@ export class ProcessGroup {
     const { connection } = this;
     if (!connection || tensors.length === 0) return;
     const bytes = tensors.reduce((sum, tensor) => sum + bytesOf(tensor), 0);
-    this.#timed(connection, name, bytes, () => connection.gloo.broadcast(tensors, { root }));
+    this.#timed(connection, name, bytes, () => connection.group.broadcast(tensors, { root }));
   }
 
   /** Waits for all processes; names those that do not come in time. */

@@ -72,9 +72,9 @@ export class Store extends Held {
   }
 
   /** Connects `size` processes over Gloo. `at` is a network interface or an address of this machine that the others reach. */
-  connect(options: { rank: number; size: number; timeoutMs: number; at: string }): GlooGroup {
+  connect(options: { rank: number; size: number; timeoutMs: number; at: string }): Group {
     const { rank, size, timeoutMs, at } = options;
-    return new GlooGroup(native.groupOpen(this.handle, rank, size, timeoutMs, at));
+    return new Group(native.groupOpen(this.handle, rank, size, timeoutMs, at));
   }
 }
 
@@ -99,7 +99,7 @@ export class Work extends Held {
 }
 
 /** Collectives over Gloo, on contiguous CPU tensors. Each process must call the same ones in the same order. */
-export class GlooGroup extends Held {
+export class Group extends Held {
   /** `output` becomes every process' `input` in the order of ranks. */
   allGather(output: Tensor, input: Tensor): Work {
     return new Work(native.allGather(this.handle, output.handle, input.handle));
