@@ -4,7 +4,12 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <sys/prctl.h>
 #include <torch/version.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
 
 #include "convert.h"
 
@@ -62,12 +67,19 @@ static napi_value emptyCache(Call& call) {
   return undefined(call.env);
 }
 
+// endWithParent(): from now on the kernel kills this process when the one that started it ends, whatever its threads do then.
+static napi_value endWithParent(Call& call) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) throw std::runtime_error(std::string("prctl: ") + std::strerror(errno));
+  return undefined(call.env);
+}
+
 void defineRuntime(napi_env env, napi_value exports) {
   define(env, exports,
          {{"manualSeed", guarded<manualSeed>}, {"rngState", guarded<rngState>}, {"setRngState", guarded<setRngState>},
           {"setThreads", guarded<setThreads>}, {"threads", guarded<threads>}, {"version", guarded<version>},
           {"cpuCapability", guarded<cpuCapability>}, {"cudaDevices", guarded<cudaDevices>}, {"memory", guarded<memory>},
-          {"resetPeakMemory", guarded<resetPeakMemory>}, {"emptyCache", guarded<emptyCache>}});
+          {"resetPeakMemory", guarded<resetPeakMemory>}, {"emptyCache", guarded<emptyCache>},
+          {"endWithParent", guarded<endWithParent>}});
 }
 
 }  // namespace fastclip

@@ -19,22 +19,30 @@ const slurm = {
 
 test("without a launcher there is one process", () => {
   expect(readPlace({})).toBe(alone);
-  expect(readPlace({ RANK: "0", WORLD_SIZE: "1" })).toBe(alone);
-  expect(readPlace({ SLURM_PROCID: "0", SLURM_NTASKS: "1" })).toBe(alone);
+  expect(readPlace({ RANK: "0", WORLD_SIZE: "1" })).toEqual(alone);
+  expect(readPlace({ SLURM_PROCID: "0", SLURM_NTASKS: "1" })).toEqual(alone);
+  expect(readPlace({ RANK: "0", WORLD_SIZE: "1", TORCHELASTIC_RESTART_COUNT: "3" })).toEqual({ ...alone, attempt: 3 });
 });
 
 test("torchrun's variables", () => {
-  const meeting = { host: "a", port: 29500, servedBy: "rank 0", attempt: 0 };
-  expect(readPlace(torchrun)).toEqual({ rank: 3, size: 4, localRank: 1, localSize: 2, meeting });
+  const meeting = { host: "a", port: 29500, servedBy: "rank 0" };
+  const place = { rank: 3, size: 4, localRank: 1, localSize: 2, node: 1, attempt: 0, meeting };
+  expect(readPlace(torchrun)).toEqual(place);
   const elastic = { ...torchrun, TORCHELASTIC_USE_AGENT_STORE: "True", TORCHELASTIC_RESTART_COUNT: "2" };
-  expect(readPlace(elastic).meeting).toEqual({ ...meeting, servedBy: "launcher", attempt: 2 });
+  expect(readPlace(elastic)).toEqual({ ...place, attempt: 2, meeting: { ...meeting, servedBy: "launcher" } });
+  // Machines of different sizes: the number of the node is not rank / localSize.
+  expect(readPlace({ ...torchrun, GROUP_RANK: "2" }).node).toBe(2);
+  expect(readPlace({ ...torchrun, LOCAL_WORLD_SIZE: undefined }).node).toBe(0);
   // torchrun started by SLURM: the inner launcher counts.
   expect(readPlace({ ...slurm, ...torchrun }).rank).toBe(3);
 });
 
 test("SLURM's variables", () => {
-  const meeting = { host: "gpu003", port: 23456, servedBy: "rank 0", attempt: 0 };
-  expect(readPlace(slurm)).toEqual({ rank: 5, size: 8, localRank: 1, localSize: undefined, meeting });
+  const meeting = { host: "gpu003", port: 23456, servedBy: "rank 0" };
+  const place = { rank: 5, size: 8, localRank: 1, localSize: undefined, node: 0, attempt: 0, meeting };
+  expect(readPlace(slurm)).toEqual(place);
+  const step = { ...slurm, SLURM_NODEID: "2", SLURM_STEP_TASKS_PER_NODE: "1(x2),4,2", SLURM_RESTART_COUNT: "1" };
+  expect(readPlace(step)).toEqual({ ...place, localSize: 4, node: 2, attempt: 1 });
   expect(readPlace({ ...slurm, MASTER_ADDR: "b", MASTER_PORT: "7" }).meeting).toMatchObject({ host: "b", port: 7 });
 });
 
@@ -59,6 +67,7 @@ test.each([
   [{ ...torchrun, MASTER_ADDR: undefined }, "WORLD_SIZE=4, but MASTER_ADDR is not set"],
   [{ ...torchrun, MASTER_PORT: undefined }, "MASTER_ADDR is set, but MASTER_PORT is not set"],
   [{ ...torchrun, MASTER_PORT: "65536" }, "MASTER_PORT=65536 must be 65535 or less"],
+  [{ ...torchrun, GROUP_RANK: "4" }, "GROUP_RANK=4 must be 3 or less"],
   [{ ...slurm, SLURM_PROCID: "8" }, "SLURM_PROCID=8 must be less than SLURM_NTASKS=8"],
   [
     { ...slurm, SLURM_JOB_NODELIST: undefined },

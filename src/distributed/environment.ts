@@ -8,6 +8,10 @@ export interface Place {
   readonly localRank: number;
   /** How many processes this machine runs, where the launcher tells. */
   readonly localSize: number | undefined;
+  /** Which of the machines this is. */
+  readonly node: number;
+  /** How often the run was started again. */
+  readonly attempt: number;
   /** Where the processes meet; a single one meets nobody. */
   readonly meeting: Meeting | undefined;
 }
@@ -17,14 +21,12 @@ export interface Meeting {
   readonly port: number;
   /** Who serves the store there: rank 0, or a launcher that has done so already (torchrun's agent). */
   readonly servedBy: "rank 0" | "launcher";
-  /** Tells the processes of a restarted run from those before, in a store that outlives them. */
-  readonly attempt: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The only process of its run. */
-export const alone: Place = { rank: 0, size: 1, localRank: 0, localSize: 1, meeting: undefined };
+export const alone: Place = { rank: 0, size: 1, localRank: 0, localSize: 1, node: 0, attempt: 0, meeting: undefined };
 
 /** Reads the variables of torchrun, else those of SLURM; with none of them there is one process. */
 export function readPlace(environment: Environment): Place {
@@ -48,11 +50,13 @@ function fromTorchrun(environment: Environment): Place {
       }),
     ) ?? 0;
   if (localRank > rank) throw new Error(`LOCAL_RANK=${localRank} is greater than RANK=${rank}`);
-  if (size === 1) return alone;
   const attempt = optional(environment, "TORCHELASTIC_RESTART_COUNT", (name) => wholeNumber(environment, name)) ?? 0;
+  if (size === 1) return { ...alone, attempt };
+  const node = optional(environment, "GROUP_RANK", (name) => wholeNumber(environment, name, { most: rank }));
   const servedBy = environment["TORCHELASTIC_USE_AGENT_STORE"] === "True" ? "launcher" : "rank 0";
   const host = required(environment, "MASTER_ADDR", `WORLD_SIZE=${size}`);
-  return { rank, size, localRank, localSize, meeting: { host, port: masterPort(environment), servedBy, attempt } };
+  const meeting: Meeting = { host, port: masterPort(environment), servedBy };
+  return { rank, size, localRank, localSize, node: node ?? nodeOf(rank, localSize), attempt, meeting };
 }
 
 /** https://slurm.schedmd.com/srun.html#SECTION_OUTPUT-ENVIRONMENT-VARIABLES */
@@ -61,14 +65,32 @@ function fromSlurm(environment: Environment): Place {
   const rank = wholeNumber(environment, "SLURM_PROCID", { below: { name: "SLURM_NTASKS", value: size } });
   const localRank = optional(environment, "SLURM_LOCALID", (name) => wholeNumber(environment, name)) ?? 0;
   if (localRank > rank) throw new Error(`SLURM_LOCALID=${localRank} is greater than SLURM_PROCID=${rank}`);
-  if (size === 1) return alone;
+  const attempt = optional(environment, "SLURM_RESTART_COUNT", (name) => wholeNumber(environment, name)) ?? 0;
+  if (size === 1) return { ...alone, attempt };
   const nodes = environment["SLURM_STEP_NODELIST"] ?? environment["SLURM_JOB_NODELIST"];
   if (nodes === undefined && environment["MASTER_ADDR"] === undefined)
     throw new Error(`SLURM_NTASKS=${size}, but neither SLURM_JOB_NODELIST nor MASTER_ADDR says where rank 0 runs`);
   const host = environment["MASTER_ADDR"] ?? firstHost(nodes!);
   const port = environment["MASTER_PORT"] === undefined ? jobPort(environment) : masterPort(environment);
-  const attempt = optional(environment, "SLURM_RESTART_COUNT", (name) => wholeNumber(environment, name)) ?? 0;
-  return { rank, size, localRank, localSize: undefined, meeting: { host, port, servedBy: "rank 0", attempt } };
+  const given = optional(environment, "SLURM_NODEID", (name) => wholeNumber(environment, name, { most: rank }));
+  const localSize = tasksOfNode(environment["SLURM_STEP_TASKS_PER_NODE"], given);
+  const node = given ?? nodeOf(rank, localSize);
+  return { rank, size, localRank, localSize, node, attempt, meeting: { host, port, servedBy: "rank 0" } };
+}
+
+/** Where nobody says which machine a process is on: ranks are numbered machine by machine. */
+function nodeOf(rank: number, localSize: number | undefined): number {
+  return localSize === undefined ? 0 : Math.floor(rank / localSize);
+}
+
+/** How many tasks SLURM runs on a node: "4(x2),3" are 4, 4 and 3. */
+function tasksOfNode(tasks: string | undefined, node: number | undefined): number | undefined {
+  if (tasks === undefined || node === undefined) return undefined;
+  const each = tasks.split(",").flatMap((part) => {
+    const [, count, times = "1"] = /^(\d+)(?:\(x(\d+)\))?$/.exec(part) ?? [];
+    return count === undefined ? [] : Array<number>(Number(times)).fill(Number(count));
+  });
+  return each[node];
 }
 
 /** The first name of a SLURM node list: "gpu[003-005,9],login1" begins with gpu003. */

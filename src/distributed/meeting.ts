@@ -4,10 +4,11 @@ import { c10d } from "../tensor/index.ts";
 import type { Meeting, Place } from "./environment.ts";
 
 /** Serves the store or connects to it, and waits for all processes. */
-export function meet(place: Place, { host, port, servedBy, attempt }: Meeting, timeoutMs: number): c10d.Store {
+export function meet(place: Place, { host, port, servedBy }: Meeting, timeoutMs: number): c10d.Store {
   const serve = servedBy === "rank 0" && place.rank === 0;
   const started = performance.now();
-  const store = open({ host, port, serve, timeoutMs, prefix: `fastclip/${attempt}` });
+  // A launcher's store outlives a restart: what the processes before have left in it is under another number.
+  const store = open({ host, port, serve, timeoutMs, prefix: `fastclip/${place.attempt}` });
   store.set(`here/${place.rank}`, `${hostname()}, process ${process.pid}`);
   const left = Math.max(1, Math.round(timeoutMs - (performance.now() - started)));
   try {

@@ -47,6 +47,7 @@ export interface Addon {
   memory(): [used: number, cached: number, peak: number];
   resetPeakMemory(): void;
   emptyCache(): void;
+  endWithParent(): void;
 
   // store.cc
   closeObject(object: number): boolean;

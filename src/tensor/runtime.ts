@@ -45,6 +45,14 @@ export function emptyCache(): void {
   native.emptyCache();
 }
 
+/**
+ * From now on the kernel kills this process when the one that started it has ended, also while a tensor call blocks this thread.
+ * Whoever calls this then checks that its parent is still there.
+ */
+export function endWithParent(): void {
+  native.endWithParent();
+}
+
 /** Version of libtorch, its vector instructions on this CPU, and the number of CUDA devices. */
 export function engineInfo(): { version: string; cpuCapability: string; cudaDevices: number } {
   return { version: native.version(), cpuCapability: native.cpuCapability(), cudaDevices: native.cudaDevices() };
