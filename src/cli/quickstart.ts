@@ -5,6 +5,7 @@ import { buildDemo, type DemoSummary } from "../data/demo/build.ts";
 import { formatResults } from "../telemetry/table.ts";
 import type { Values } from "../train/config/tree.ts";
 import { train } from "../train/run.ts";
+import { stoppedStatus } from "../train/stop.ts";
 import { addConfigOptions, configOf } from "./options.ts";
 import { setupSeconds } from "./setup-seconds.ts";
 
@@ -20,7 +21,15 @@ export function command(): Command {
     const data = await buildDemo({ directory: dataDir, onProgress: (line) => console.log(line) });
     const config = configOf(quickstart, demoSettings(data));
     const times = { ...setupSeconds(), data: data.seconds };
-    const { folder, evaluation } = await train(config, { stream: process.stdout, times, notes: demoNotes(data) });
+    const { folder, evaluation, stoppedBy } = await train(config, {
+      stream: process.stdout,
+      times,
+      notes: demoNotes(data),
+    });
+    if (stoppedBy !== undefined) {
+      process.exitCode = stoppedStatus;
+      return console.log(`${stoppedBy}: go on with fastclip train --resume ${folder}`);
+    }
     console.log(`\n${formatResults(evaluation?.results ?? [])}`);
     console.log(`\nreport: ${join(folder, "report.html")}`);
   });

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { ConfigError } from "../train/config/errors.ts";
 import { loadConfig } from "../train/config/load.ts";
 import type { Config } from "../train/config/types.ts";
+import { stoppedStatus } from "../train/stop.ts";
 import { addConfigOptions, configOf, givenFlags } from "./options.ts";
 
 const examples = `
@@ -31,7 +32,10 @@ export function command(): Command {
       if (dryRun) return console.log(await planOf(config, worldSize));
       if (worldSize !== undefined) throw new ConfigError(["--world-size: belongs to --dry-run"]);
       const { train: run } = await import("../train/run.ts");
-      const { folder, evaluation } = await run(config, { stream: process.stdout });
+      const { folder, rank, evaluation, stoppedBy } = await run(config, { stream: process.stdout });
+      if (stoppedBy !== undefined) process.exitCode = stoppedStatus;
+      if (rank !== 0) return;
+      if (stoppedBy !== undefined) return console.log(`${stoppedBy}: go on with fastclip train --resume ${folder}`);
       const { formatResults } = await import("../telemetry/table.ts");
       if (evaluation !== undefined) console.log(formatResults(evaluation.results));
       console.log(`report: ${join(folder, "report.html")}`);

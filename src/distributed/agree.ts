@@ -19,10 +19,12 @@ export function agree(group: ProcessGroup, facts: Facts): void {
     store.set(`agree/${rank}`, JSON.stringify(facts));
     if (rank === 0) {
       const others = Array.from({ length: size - 1 }, (_, index) => index + 1);
-      const found = others.map((other) => judge(other, facts, JSON.parse(store.get(`agree/${other}`, { timeoutMs }))));
+      const found = others.map((other) =>
+        judge(other, facts, JSON.parse(connection.await(`agree/${other}`, timeoutMs))),
+      );
       store.set("agree/verdict", found.find((sentence) => sentence !== undefined) ?? alike);
     }
-    return store.get("agree/verdict", { timeoutMs });
+    return connection.await("agree/verdict", timeoutMs);
   });
   if (verdict !== alike) throw new Error(verdict);
 }

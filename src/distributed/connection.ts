@@ -16,6 +16,9 @@ interface Closable {
   close(): void;
 }
 
+/** For one answer of the store about what is there. */
+const answerMs = 5000;
+
 /** How long the process that serves the store stays for the others to read from it why the run failed. */
 const lingerMs = 10_000;
 
@@ -81,16 +84,28 @@ export class Connection {
   awaitAll(timeoutMs: number): void {
     const keys = `barrier/${this.#barriers++}`;
     this.store.set(`${keys}/${this.#place.rank}`, "");
-    // Between the slices of waiting it is seen whether somebody is lost, for whom there is no sense in waiting.
+    if (this.#waitFor(keysOf(keys, this.#place.size), timeoutMs)) return;
+    const absent = absentFrom(this.store, keys, this.#place.size) ?? [0];
+    if (absent.length > 0) throw new Error(`${nameRanks(absent)} did not come within ${timeoutMs / 1000} s`);
+  }
+
+  /** Waits for what another process writes under the key. */
+  await(key: string, timeoutMs: number): string {
+    if (this.#waitFor([key], timeoutMs)) return this.store.get(key, { timeoutMs: answerMs });
+    throw new Error(`nothing was there within ${timeoutMs / 1000} s`);
+  }
+
+  /** False when the keys did not come in time, or somebody is lost for whom there is no sense in waiting. */
+  #waitFor(keys: readonly string[], timeoutMs: number): boolean {
+    // Between the slices of waiting it is seen who lives.
     const slice = 5 * this.presence.intervalMs;
     const end = performance.now() + timeoutMs;
     for (let left = timeoutMs; left > 0; left = end - performance.now()) {
-      if (waitFor(this.store, keysOf(keys, this.#place.size), Math.ceil(Math.min(left, slice)))) return;
+      if (waitFor(this.store, keys, Math.ceil(Math.min(left, slice)))) return true;
       const states = [...(this.presence.listen()?.values() ?? [])];
       if (states.length === 0 || states.some(({ kind }) => kind !== "alive")) break;
     }
-    const absent = absentFrom(this.store, keys, this.#place.size) ?? [0];
-    if (absent.length > 0) throw new Error(`${nameRanks(absent)} did not come within ${timeoutMs / 1000} s`);
+    return waitFor(this.store, keys, 1);
   }
 
   /** Leaves. The process that serves the store waits until the others have left too, but not for long. */

@@ -28,6 +28,12 @@ export class ProcessGroup {
   readonly size: number;
   /** Among the processes of this machine. */
   readonly localRank: number;
+  /** How many processes this machine runs, where the launcher tells. */
+  readonly localSize: number | undefined;
+  /** Which of the machines this is. */
+  readonly node: number;
+  /** How often the run was started again. */
+  readonly attempt: number;
   /** Whether some processes run on other machines, which share no memory and maybe no files with this one. */
   readonly severalMachines: boolean;
   readonly timeoutMs: number;
@@ -39,6 +45,9 @@ export class ProcessGroup {
     this.rank = place.rank;
     this.size = place.size;
     this.localRank = place.localRank;
+    this.localSize = place.localSize;
+    this.node = place.node;
+    this.attempt = place.attempt;
     this.severalMachines = place.localSize !== place.size;
     this.timeoutMs = timeoutMs;
     this.connection = connection;
@@ -47,6 +56,11 @@ export class ProcessGroup {
   /** The group of a process that is alone. */
   static alone(): ProcessGroup {
     return new ProcessGroup(alone, 0, undefined);
+  }
+
+  /** Whether this process is the first on its machine: the one that does what one process of each machine has to do. */
+  get isFirstOfMachine(): boolean {
+    return this.localRank === 0;
   }
 
   /** Meets the other processes. */
@@ -153,16 +167,20 @@ export class ProcessGroup {
   }
 
   #start<T>(connection: Connection, { name, bytes, begin, result }: Start<T>): Pending<T> {
+    const began = performance.now();
     const work = connection.own(connection.run(name, begin));
+    // A small one may be over when its start returns.
+    const starting = performance.now() - began;
     let isOver = false;
     return {
       isCompleted: () => isOver || work.isCompleted(),
       wait: () => {
         const start = performance.now();
-        const milliseconds = connection.run(name, () => work.wait());
+        const milliseconds = starting + connection.run(name, () => work.wait());
         connection.disown(work);
         isOver = true;
-        this.count(name, { calls: 1, bytes, milliseconds, exposedMilliseconds: performance.now() - start });
+        const exposedMilliseconds = starting + performance.now() - start;
+        this.count(name, { calls: 1, bytes, milliseconds, exposedMilliseconds });
         return result();
       },
     };

@@ -1,24 +1,17 @@
 // What a process sent and how long that took, by collective.
 
-/** All calls of one collective so far. */
-export interface Traffic {
-  calls: number;
-  /** The size of what every process holds afterwards (of a reduce-scatter, before), summed over calls. */
-  bytes: number;
-  /** From the start to the end of each call. */
-  milliseconds: number;
-  /** The part of it that nothing else was computed in. */
-  exposedMilliseconds: number;
-}
+import type { Traffic } from "../telemetry/metrics.ts";
 
 export type TrafficByName = ReadonlyMap<string, Readonly<Traffic>>;
+
+const nothing: Readonly<Traffic> = { calls: 0, bytes: 0, milliseconds: 0, exposedMilliseconds: 0 };
 
 /** Counts and never forgets: a step's share is the difference of two `totals()`. */
 export class TrafficCounter {
   readonly #totals = new Map<string, Traffic>();
 
   add(name: string, { calls, bytes, milliseconds, exposedMilliseconds }: Readonly<Traffic>): void {
-    const total = this.#totals.get(name) ?? { calls: 0, bytes: 0, milliseconds: 0, exposedMilliseconds: 0 };
+    const total = this.#totals.get(name) ?? { ...nothing };
     total.calls += calls;
     total.bytes += bytes;
     total.milliseconds += milliseconds;
@@ -33,18 +26,30 @@ export class TrafficCounter {
 
 /** What was counted between two readings. */
 export function trafficSince(before: TrafficByName, now: TrafficByName): TrafficByName {
-  const nothing: Traffic = { calls: 0, bytes: 0, milliseconds: 0, exposedMilliseconds: 0 };
-  const differences = [...now].map(([name, total]): [string, Traffic] => {
-    const start = before.get(name) ?? nothing;
-    return [
-      name,
-      {
-        calls: total.calls - start.calls,
-        bytes: total.bytes - start.bytes,
-        milliseconds: total.milliseconds - start.milliseconds,
-        exposedMilliseconds: total.exposedMilliseconds - start.exposedMilliseconds,
-      },
-    ];
-  });
-  return new Map(differences.filter(([, { calls }]) => calls > 0));
+  const difference = combine(now, before, (a, b) => a - b);
+  return new Map([...difference].filter(([, { calls }]) => calls > 0));
+}
+
+/** What two counts come to together. */
+export function trafficSum(one: TrafficByName, other: TrafficByName): TrafficByName {
+  return combine(one, other, (a, b) => a + b);
+}
+
+function combine(one: TrafficByName, other: TrafficByName, operation: (a: number, b: number) => number): TrafficByName {
+  const names = new Set([...one.keys(), ...other.keys()]);
+  return new Map(
+    [...names].map((name) => {
+      const [a, b] = [one.get(name) ?? nothing, other.get(name) ?? nothing];
+      const of = (key: keyof Traffic): number => operation(a[key], b[key]);
+      return [
+        name,
+        {
+          calls: of("calls"),
+          bytes: of("bytes"),
+          milliseconds: of("milliseconds"),
+          exposedMilliseconds: of("exposedMilliseconds"),
+        },
+      ];
+    }),
+  );
 }

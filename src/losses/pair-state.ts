@@ -36,6 +36,11 @@ export class PairState {
     });
   }
 
+  /** The columns' names. */
+  get names(): readonly string[] {
+    return [...this.#columns.keys()];
+  }
+
   /** [size]; writing to it changes the table. */
   column(name: string): Tensor {
     const column = this.#columns.get(name);

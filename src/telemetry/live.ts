@@ -36,6 +36,11 @@ export function createDisplay(options: DisplayOptions): Display {
   return options.isTTY ? liveDisplay(options, progress) : plainDisplay(options, progress);
 }
 
+/** Of a process whose progress the first one shows: only its messages. */
+export function createMessageDisplay(stream: DisplayOptions["stream"]): Display {
+  return { update() {}, line: (text) => void stream.write(`${printable(text)}\n`), close() {} };
+}
+
 /** Time left, from the mean time of the steps that this process made. */
 function progressClock({ totalSteps, totalEpochs, startStep = 0, now = Date.now }: DisplayOptions) {
   const start = now();

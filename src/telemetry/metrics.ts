@@ -15,6 +15,17 @@ export interface EvalResult {
   readonly count: number;
 }
 
+/** What a process sent in one kind of exchange. */
+export interface Traffic {
+  calls: number;
+  /** The size of what every process holds afterwards (of a reduce-scatter, before), summed over calls. */
+  bytes: number;
+  /** From the start to the end of each call. */
+  milliseconds: number;
+  /** The part of it that nothing else was computed in. */
+  exposedMilliseconds: number;
+}
+
 export interface TrainRecord {
   readonly kind: "train";
   /** Finished optimizer steps, so 1 after the first. */
@@ -38,6 +49,8 @@ export interface TrainRecord {
   readonly residentBytes: number;
   readonly liveTensors: number;
   readonly gradNorm?: number | undefined;
+  /** What rank 0 exchanged with the others since the last record, by collective; absent for one process. */
+  readonly traffic?: Readonly<Record<string, Readonly<Traffic>>> | undefined;
   /** Milliseconds since 1970. */
   readonly time: number;
 }
@@ -66,6 +79,14 @@ const nonFinite: ReadonlyMap<unknown, number> = new Map([
   ["-Infinity", Number.NEGATIVE_INFINITY],
 ]);
 
+/** Where records go. */
+export interface Metrics {
+  write(record: MetricsRecord): void;
+}
+
+/** Of processes that are not the first: what they measure is in the first one's records. */
+export const noMetrics: Metrics = { write: () => {} };
+
 /**
  * Appends records to a metrics file. A record is one write, so a killed run leaves at most one cut-off line, which the next writer
  * on that file removes.
@@ -73,7 +94,7 @@ const nonFinite: ReadonlyMap<unknown, number> = new Map([
  * JSON has no NaN and no infinity, and a diverged run is just the one whose metrics are read: such numbers are written as the
  * strings "NaN", "Infinity" and "-Infinity", and {@link readMetrics} turns them into numbers again.
  */
-export class MetricsWriter {
+export class MetricsWriter implements Metrics {
   readonly #path: string;
   #file: number | undefined;
 

@@ -3,15 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { loadWeights, type PreprocessConfig, saveModel } from "../models/index.ts";
 import type { Ema } from "../optim/ema.ts";
-import {
-  type NamedTensors,
-  readSafetensors,
-  rngState,
-  scope,
-  setRngState,
-  type Tensor,
-  writeSafetensors,
-} from "../tensor/index.ts";
+import { type NamedTensors, readSafetensors, scope, writeSafetensors } from "../tensor/index.ts";
 import { copySparse, writeFolder } from "./durable.ts";
 import type { Trainer } from "./step.ts";
 
@@ -46,38 +38,32 @@ export interface Training {
 export interface SaveOptions extends Training {
   readonly state: CheckpointState;
   readonly preprocess: PreprocessConfig;
+  /** The file of the run's pairs, which is there where the loss keeps something of them. */
+  readonly pairs: string;
 }
 
-/** The file of a run that the training maps into memory; a checkpoint holds a copy of it as it was at its step. */
-export function pairsPath(run: string): string {
-  return join(run, pairsFile);
-}
-
-/** Brings the file of a run's pairs to where the checkpoint had it, or to nothing when there is no checkpoint. */
-export function restorePairs(run: string, checkpoint: string | undefined): void {
-  const saved = checkpoint === undefined ? undefined : join(checkpoint, pairsFile);
-  rmSync(pairsPath(run), { force: true });
-  if (saved !== undefined && existsSync(saved)) copySparse(saved, pairsPath(run));
+/** What a checkpoint holds of the run's pairs: a copy of the file as it was at its step, or nothing. */
+export function savedPairs(checkpoint: string): string {
+  return join(checkpoint, pairsFile);
 }
 
 /** Writes a checkpoint into RUN/checkpoints/step-N and returns its path. It is whole when it has that name. */
 export function saveCheckpoint(run: string, options: SaveOptions): string {
-  const { trainer, ema, state, preprocess } = options;
-  const pairs = pairsPath(run);
+  const { trainer, ema, state, preprocess, pairs } = options;
   const folder = join(checkpointsOf(run), `step-${String(state.step).padStart(9, "0")}`);
   writeFolder(folder, (temporary) => {
     saveModel(temporary, trainer.model, { preprocess });
     scope(() => writeSafetensors(join(temporary, trainingFile), trainingTensors(trainer)));
     // A whole state dict, so that it can be loaded as weights of its own.
     if (ema) writeSafetensors(join(temporary, emaFile), new Map([...trainer.model.stateDict(), ...ema.state()]));
-    if (existsSync(pairs)) copySparse(pairs, join(temporary, pairsFile));
+    if (existsSync(pairs)) copySparse(pairs, savedPairs(temporary));
     writeFileSync(join(temporary, stateFile), `${JSON.stringify(state, null, 2)}\n`);
   });
   return folder;
 }
 
 function trainingTensors({ optimizer }: Trainer): NamedTensors {
-  return new Map([...prefixed("optimizer/", optimizer.state()), ["rng", rngState()]]);
+  return new Map([...optimizer.state()].map(([name, tensor]) => [`optimizer/${name}`, tensor]));
 }
 
 /** Paths of a run's whole checkpoints, oldest first. */
@@ -109,17 +95,14 @@ export function averagedWeights(checkpoint: string): string | undefined {
 }
 
 /**
- * Puts weights, their average, moments and random state back; `restorePairs` has done the rest. Where the checkpoint has no average,
- * it starts at the weights. Returns where the run goes on.
+ * Puts weights, their average and moments back; what is kept of pairs is `restorePairs`' part. Where the checkpoint has no average, it
+ * starts at the weights. Returns where the run goes on.
  */
 export function loadCheckpoint(checkpoint: string, { trainer, ema }: Training): CheckpointState {
   loadWeights(trainer.model, checkpoint);
   scope(() => {
     const { tensors } = readSafetensors(join(checkpoint, trainingFile));
     trainer.optimizer.load(without("optimizer/", tensors));
-    const rng = tensors.get("rng");
-    if (rng === undefined) throw new Error(`${join(checkpoint, trainingFile)} holds no random state`);
-    setRngState(rng.clone());
     const averaged = averagedWeights(checkpoint);
     ema?.load(averaged === undefined ? trainer.model.stateDict() : readSafetensors(averaged).tensors);
   });
@@ -130,10 +113,6 @@ export function loadCheckpoint(checkpoint: string, { trainer, ema }: Training): 
 export function pruneCheckpoints(run: string, keep: (state: CheckpointState) => boolean): void {
   for (const checkpoint of listCheckpoints(run).slice(0, -1))
     if (!keep(readState(checkpoint))) rmSync(checkpoint, { recursive: true });
-}
-
-function prefixed(prefix: string, tensors: NamedTensors): [string, Tensor][] {
-  return [...tensors].map(([name, tensor]) => [prefix + name, tensor]);
 }
 
 function without(prefix: string, tensors: NamedTensors): NamedTensors {

@@ -46,7 +46,7 @@ export class Exchange {
 
   /** The gradients of this rank's features with the part of all ranks' anchors. `ids` are those of all ranks. */
   reduce(loss: ContrastiveLoss, { input, inner, ids }: { input: LossInput; inner: InnerResult; ids: Tensor }): Reduced {
-    const { severalMachines, localRank } = this.#group;
+    const { severalMachines, isFirstOfMachine } = this.#group;
     const { epoch } = input;
     const own = { ids: input.ids, scalars: inner.scalars, epoch };
     if (this.#options.reduction === "features" && !severalMachines)
@@ -57,7 +57,7 @@ export class Exchange {
       this.#options.reduction === "features"
         ? this.#addUp(loss, input, inner)
         : loss.gradients(input, { of: "all", values: scalars });
-    return { ...result, seen: localRank === 0 ? { ids, scalars, epoch } : undefined };
+    return { ...result, seen: isFirstOfMachine ? { ids, scalars, epoch } : undefined };
   }
 
   /** Both sides in one message. */

@@ -1,12 +1,15 @@
 // The training loop: epochs of steps, with what is logged, saved and evaluated between them.
 import type { Batch, Loader } from "../data/loader.ts";
+import { hash32 } from "../data/random.ts";
+import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { Ema } from "../optim/ema.ts";
 import type { Display } from "../telemetry/live.ts";
-import type { MetricsWriter, TrainRecord } from "../telemetry/metrics.ts";
-import { scope } from "../tensor/index.ts";
+import type { Metrics, TrainRecord } from "../telemetry/metrics.ts";
+import { manualSeed, scope, tensor } from "../tensor/index.ts";
 import { inputsOf } from "./encode.ts";
 import { Meter } from "./meter.ts";
-import { type Trainer, trainStep } from "./step.ts";
+import { type StepResult, type Trainer, trainStep } from "./step.ts";
+import type { StopSignal } from "./stop.ts";
 
 export interface LoopOptions {
   readonly trainer: Trainer;
@@ -14,61 +17,80 @@ export interface LoopOptions {
   readonly ema: Ema | undefined;
   readonly loader: Loader;
   readonly epochs: number;
-  /** Where the run goes on: finished steps of the whole run are epoch * stepsPerEpoch + stepOfEpoch. */
-  readonly start: { readonly epoch: number; readonly stepOfEpoch: number };
+  /** Where the run goes on. */
+  readonly start: RunPosition;
+  /** Dropout's random numbers are a function of it, the step and the rank. */
+  readonly seed: number;
   readonly logEvery: number;
   /** The run stops when so many steps in a row were given up. */
   readonly maxSkipped: number;
-  readonly metrics: MetricsWriter;
+  readonly metrics: Metrics;
   readonly display: Display;
+  readonly signal: StopSignal;
   /** Called when an epoch is finished; counts from 0. */
   readonly afterEpoch: (epoch: number) => Promise<void>;
 }
 
-/** Trains to the end. */
-export async function trainLoop(options: LoopOptions): Promise<void> {
-  const { loader, epochs, start, afterEpoch } = options;
-  const meter = new Meter();
+/** Finished steps of the whole run are epoch * stepsPerEpoch + stepOfEpoch. */
+export interface RunPosition {
+  readonly epoch: number;
+  readonly stepOfEpoch: number;
+}
+
+/** Trains to the end, or to the step in which some process was asked to stop: then returns where the run is to go on. */
+export async function trainLoop(options: LoopOptions): Promise<RunPosition | undefined> {
+  const { trainer, loader, epochs, start, afterEpoch } = options;
+  const meter = new Meter({ traffic: () => trainer.group.traffic });
   const skips = new SkipCounter(options);
   for (let epoch = start.epoch; epoch < epochs; epoch++) {
     const startStep = epoch === start.epoch ? start.stepOfEpoch : 0;
-    for await (const batch of loader.epoch(epoch, { startStep })) runStep(batch, { ...options, meter, skips });
+    for await (const batch of loader.epoch(epoch, { startStep })) {
+      const { stop } = runStep(batch, { ...options, meter, skips });
+      const next = { epoch, stepOfEpoch: batch.step + 1 };
+      const isOver = epoch + 1 === epochs && next.stepOfEpoch === loader.stepsPerEpoch;
+      if (stop && !isOver) return next;
+    }
     await meter.without(() => afterEpoch(epoch));
   }
+  return undefined;
 }
 
-function runStep(batch: Batch, options: LoopOptions & { meter: Meter; skips: SkipCounter }): void {
-  const { trainer, ema, loader, meter, skips } = options;
+function runStep(batch: Batch, options: LoopOptions & { meter: Meter; skips: SkipCounter }): StepResult {
+  const { trainer, ema, loader, meter, skips, signal, seed } = options;
   const { epoch, size, waitMs } = batch;
   const step = epoch * loader.stepsPerEpoch + batch.step;
   const imageSize = trainer.model.config.vision_cfg.image_size;
-  const result = scope(() => trainStep(trainer, inputsOf(batch, imageSize), { epoch, step }));
+  manualSeed(hash32([seed, step, trainer.group.rank]));
+  const position = { epoch, step, stop: signal.asked !== undefined };
+  const result = scope(() => trainStep(trainer, inputsOf(batch, imageSize), position));
   batch.release();
   if ("skipped" in result) {
     skips.count(step + 1, result.skipped);
-    return;
+    return result;
   }
   skips.reset();
   ema?.update(step + 1);
-  meter.add({ result, samples: size, waitMs });
-  report(options, { step: step + 1, epoch, samples: (step + 1) * size });
+  const samples = size * trainer.group.size;
+  meter.add({ result, samples, waitMs });
+  report(options, { step: step + 1, epoch, samples: (step + 1) * samples });
+  return result;
 }
 
 /** Says which steps were given up, and ends a run in which nothing else happens any more. */
 class SkipCounter {
-  readonly #options: Pick<LoopOptions, "maxSkipped" | "metrics" | "display">;
+  readonly #options: Pick<LoopOptions, "maxSkipped" | "metrics" | "display" | "trainer">;
   #inARow = 0;
 
-  constructor(options: Pick<LoopOptions, "maxSkipped" | "metrics" | "display">) {
+  constructor(options: Pick<LoopOptions, "maxSkipped" | "metrics" | "display" | "trainer">) {
     this.#options = options;
   }
 
   count(step: number, reason: string): void {
-    const { maxSkipped, metrics, display } = this.#options;
+    const { maxSkipped, metrics, display, trainer } = this.#options;
     this.#inARow++;
     const message = `step ${step} changed nothing: ${reason} (${this.#inARow} of at most ${maxSkipped} in a row)`;
     metrics.write({ kind: "event", level: "warning", message, step });
-    display.line(message);
+    if (trainer.group.rank === 0) display.line(message); // all ranks give the same steps up
     if (this.#inARow < maxSkipped) return;
     throw new Error(
       `${maxSkipped} steps in a row were not finite, the last one because ${reason}; try a lower --lr or --grad-clip-norm`,
@@ -80,16 +102,25 @@ class SkipCounter {
   }
 }
 
-/** The display is told of every step; the metrics file of every `logEvery`th and of the last one. */
+/** The display is told of every step; the metrics file, and every process, of every `logEvery`th and of the last one. */
 function report(
-  { meter, metrics, display, logEvery, loader, epochs }: LoopOptions & { meter: Meter },
+  { trainer, meter, metrics, display, logEvery, loader, epochs }: LoopOptions & { meter: Meter },
   at: Pick<TrainRecord, "step" | "epoch" | "samples">,
 ): void {
   const isDue = at.step % logEvery === 0 || at.step === epochs * loader.stepsPerEpoch;
-  const record = meter.record(at);
+  const record = isDue ? averaged(trainer.group, meter.record(at)) : meter.record(at);
   if (isDue) {
     metrics.write(record);
     meter.restart();
   }
   display.update(record);
+}
+
+/** What ranks measure on their own parts of the batch, as means over all. */
+function averaged(group: ProcessGroup, record: TrainRecord): TrainRecord {
+  return scope(() => {
+    const own = tensor([record.loss, record.infoNce, record.dataWait], { dtype: "float64" });
+    const [loss = 0, infoNce = 0, dataWait = 0] = group.allReduceMean_(own, "metrics").toArray();
+    return { ...record, loss, infoNce, dataWait };
+  });
 }

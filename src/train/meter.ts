@@ -1,4 +1,5 @@
 // Means over a log interval.
+import { type TrafficByName, trafficSince, trafficSum } from "../distributed/traffic.ts";
 import { residentBytes } from "../telemetry/memory.ts";
 import type { TrainRecord } from "../telemetry/metrics.ts";
 import { liveTensors } from "../tensor/index.ts";
@@ -14,6 +15,7 @@ export interface MeteredStep {
 /** Adds steps up; `record()` tells what they came to since `restart()`. */
 export class Meter {
   readonly #now: () => number;
+  readonly #traffic: () => TrafficByName;
   #start: number;
   #steps = 0;
   #samples = 0;
@@ -21,10 +23,14 @@ export class Meter {
   #loss = 0;
   #infoNce = 0;
   #last: FinishedStep | undefined;
+  #trafficBefore: TrafficByName;
 
-  constructor(now: () => number = () => performance.now()) {
+  /** `traffic` tells what was exchanged since the process began. */
+  constructor({ traffic, now = () => performance.now() }: { traffic: () => TrafficByName; now?: () => number }) {
     this.#now = now;
     this.#start = now();
+    this.#traffic = traffic;
+    this.#trafficBefore = traffic();
   }
 
   add({ result, samples, waitMs }: MeteredStep): void {
@@ -41,6 +47,7 @@ export class Meter {
     if (this.#last === undefined) throw new Error("no step was added in this interval");
     const { tau, gamma, lr, gradNorm } = this.#last;
     const elapsed = this.#now() - this.#start;
+    const traffic = trafficSince(this.#trafficBefore, this.#traffic());
     return {
       kind: "train",
       ...at,
@@ -54,6 +61,7 @@ export class Meter {
       dataWait: this.#wait / elapsed,
       residentBytes: residentBytes(),
       liveTensors: liveTensors(),
+      ...(traffic.size > 0 && { traffic: Object.fromEntries(traffic) }),
       time: Date.now(),
     };
   }
@@ -63,12 +71,14 @@ export class Meter {
     this.#start = this.#now();
     this.#steps = this.#samples = this.#wait = this.#loss = this.#infoNce = 0;
     this.#last = undefined;
+    this.#trafficBefore = this.#traffic();
   }
 
-  /** Runs what is no part of a step, such as evaluation and saving, and leaves its time out of the interval. */
+  /** Runs what is no part of a step, such as evaluation and saving, and leaves its time, and what it sends, out of the interval. */
   async without(work: () => Promise<void>): Promise<void> {
-    const before = this.#now();
+    const [before, sent] = [this.#now(), this.#traffic()];
     await work();
     this.#start += this.#now() - before;
+    this.#trafficBefore = trafficSum(this.#trafficBefore, trafficSince(sent, this.#traffic()));
   }
 }

@@ -5,13 +5,16 @@ import { Ema } from "../optim/ema.ts";
 import { noGrad } from "../tensor/index.ts";
 import type { Config } from "./config/types.ts";
 
-/** A new model, of which only what is to be trained collects gradients. */
-export function createConfigured({ model, run, loss }: Config): CLIP {
+/**
+ * A new model, of which only what is to be trained collects gradients. Of several processes one `begins` with the pretrained weights;
+ * the others get them from it.
+ */
+export function createConfigured({ model, run, loss }: Config, { begins }: { begins: boolean }): CLIP {
   const { name, patchDropout, lock } = model;
   const logitScale = -Math.log(loss.temperature.init);
   const bias = loss.kind === "siglip" ? { logitBias: loss.bias.init } : {};
   const created = createModel(name, { seed: run.seed, logitScale, patchDropout, ...bias });
-  if (model.pretrained !== undefined) beginWith(model.pretrained, { created, logitScale });
+  if (begins && model.pretrained !== undefined) beginWith(model.pretrained, { created, logitScale });
   const { imageUnlockedGroups: unlockedGroups, imageFreezeBnStats: freezeBatchNorm, textUnlockedLayers } = lock;
   if (lock.image) lockImageTower(created, { unlockedGroups, freezeBatchNorm });
   if (lock.text) lockTextTower(created, { unlockedLayers: textUnlockedLayers });

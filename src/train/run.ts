@@ -1,37 +1,17 @@
 // A whole run: set up, train, evaluate, and leave its results in the run's folder.
-import { availableParallelism } from "node:os";
-import type { Dataset } from "../data/dataset.ts";
-import type { Fault } from "../data/faults.ts";
-import type { Loader } from "../data/loader.ts";
-import { ProcessGroup } from "../distributed/process-group.ts";
+import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { Evaluation } from "../eval/index.ts";
-import { PairState } from "../losses/pair-state.ts";
-import type { Ema } from "../optim/ema.ts";
-import { createDisplay, type Display } from "../telemetry/live.ts";
-import { MetricsWriter, truncateMetrics } from "../telemetry/metrics.ts";
-import { setThreads, threads } from "../tensor/index.ts";
-import { resolveBatch } from "./batch.ts";
-import {
-  checkDataset,
-  listCheckpoints,
-  loadCheckpoint,
-  pairsPath,
-  pruneCheckpoints,
-  restorePairs,
-  saveCheckpoint,
-} from "./checkpoint.ts";
+import { pruneCheckpoints, saveCheckpoint } from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
-import { openConfigured, openTrainLoader } from "./data.ts";
 import { evaluateConfigured } from "./evaluation.ts";
-import { describeRun, locateRun, runFiles } from "./folder.ts";
-import { trainLoop } from "./loop.ts";
-import { createConfigured, createEma } from "./model.ts";
-import { chooseMicroBatch, explainOutOfMemory, formatMemory, memoryEstimate } from "./plan/index.ts";
-import { resolvePrecision } from "./precision.ts";
+import { type RunPosition, trainLoop } from "./loop.ts";
+import { openRun, type Run } from "./open.ts";
+import { pairsPath } from "./pairs.ts";
+import { chooseMicroBatch, explainOutOfMemory } from "./plan/index.ts";
 import { Resources } from "./resources.ts";
 import { type RunTimes, writeResults } from "./results.ts";
-import type { Trainer } from "./step.ts";
-import { createTrainer } from "./trainer.ts";
+import { StopSignal } from "./stop.ts";
+import { openGroup } from "./together.ts";
 
 export interface RunOptions {
   /** Where progress is shown. */
@@ -44,48 +24,55 @@ export interface RunOptions {
 
 export interface RunSummary {
   readonly folder: string;
+  /** Of several processes the first is the one that speaks for the run. */
+  readonly rank: number;
   readonly evaluation: Evaluation | undefined;
   readonly times: RunTimes;
+  /** The signal that the run was stopped by, after a checkpoint; undefined when it came to its end. */
+  readonly stoppedBy: NodeJS.Signals | undefined;
 }
 
-/** All that a run holds while it goes on. */
-interface Run {
-  readonly config: Config;
-  readonly folder: string;
-  readonly trainer: Trainer;
-  readonly ema: Ema | undefined;
-  readonly data: Dataset;
-  readonly validation: Dataset | undefined;
-  readonly loader: Loader;
-  readonly metrics: MetricsWriter;
-  readonly display: Display;
-  readonly start: { readonly epoch: number; readonly stepOfEpoch: number };
-  readonly onFault: (fault: Fault) => void;
-}
-
-/** Trains as configured, to the end. */
+/** Trains as configured, to the end or until it is asked to stop; with the other processes that a launcher has started. */
 export async function train(config: Config, options: RunOptions): Promise<RunSummary> {
+  const group = await openGroup(config);
+  try {
+    const summary = await trainInGroup(config, { ...options, group });
+    group.close("it has come to its end");
+    return summary;
+  } catch (error) {
+    group.close((error as Error).message);
+    throw error;
+  }
+}
+
+async function trainInGroup(config: Config, options: RunOptions & { group: ProcessGroup }): Promise<RunSummary> {
+  const { stream, notes = [], group } = options;
   const started = performance.now();
   const resources = new Resources();
-  const microBatch = chooseMicroBatch(config);
+  const microBatch = chooseMicroBatch(config, shareOfMachine(group));
   let evaluation: Evaluation | undefined;
   let evaluationSeconds = 0;
   let folder: string;
+  let stoppedBy: NodeJS.Signals | undefined;
   try {
-    const run = await open(config, { ...options, resources, microBatch });
+    const run = await openRun(config, { stream, resources, microBatch, group });
     folder = run.folder;
-    await trainLoop({
+    const signal = resources.add(new StopSignal());
+    const stoppedAt = await trainLoop({
       ...run,
-      epochs: config.run.epochs,
-      logEvery: config.run.logEvery,
-      maxSkipped: config.run.maxSkipped,
+      ...config.run,
+      signal,
       afterEpoch: async (epoch) => {
-        save(run, epoch);
+        save(run, { epoch: epoch + 1, stepOfEpoch: 0 });
         if (!isEvaluationDue(run, epoch)) return;
         evaluation = await evaluateAfter(run, epoch);
         evaluationSeconds += evaluation.seconds;
       },
     });
+    if (stoppedAt !== undefined) {
+      save(run, stoppedAt);
+      stoppedBy = signal.asked ?? "SIGTERM"; // another process was asked
+    }
   } catch (error) {
     const sentence = explainOutOfMemory(error, { config, microBatch });
     throw sentence === undefined ? error : new Error(sentence, { cause: error });
@@ -94,82 +81,30 @@ export async function train(config: Config, options: RunOptions): Promise<RunSum
   }
   const trainingSeconds = (performance.now() - started) / 1000 - evaluationSeconds;
   const times: RunTimes = { ...options.times, training: trainingSeconds, evaluation: evaluationSeconds };
-  writeResults({ folder, config, evaluation, times, notes: options.notes ?? [] });
-  return { folder, evaluation, times };
+  const isOver = stoppedBy === undefined;
+  if (isOver && group.rank === 0) writeResults({ folder, config, evaluation, times, notes });
+  return { folder, rank: group.rank, evaluation, times, stoppedBy };
 }
 
-async function open(
-  config: Config,
-  { stream, resources, microBatch }: RunOptions & { resources: Resources; microBatch: number },
-): Promise<Run> {
-  setThreads(computeThreads(config));
-  const messages: string[] = [];
-  let say = (message: string): void => void messages.push(message);
-  const onFault = (fault: Fault): void => say(fault.message);
-  const data = resources.add(await openConfigured(config.data.train, { config, onFault }));
-  const validation = config.data.val && resources.add(await openConfigured(config.data.val, { config, onFault }));
-  const model = createConfigured(config);
-  const loader = resources.add(openTrainLoader(data, { config, onFault, model: model.config }));
-  const { stepsPerEpoch } = loader;
-  const folder = locateRun(config);
-  const checkpoint = config.run.resume === undefined ? undefined : listCheckpoints(folder).at(-1);
-  if (checkpoint !== undefined) checkDataset(checkpoint, data);
-  describeRun(folder, config);
-  restorePairs(folder, checkpoint);
-  const createPairs = (columns: readonly string[]): PairState =>
-    resources.add(PairState.inFile(columns, { size: data.size, path: pairsPath(folder) }));
-  const trainer = createTrainer(config, { model, stepsPerEpoch, microBatch, group: ProcessGroup.alone(), createPairs });
-  const ema = createEma(config, model);
-  const start = checkpoint === undefined ? beginning : loadCheckpoint(checkpoint, { trainer, ema });
-  const startStep = start.epoch * stepsPerEpoch + start.stepOfEpoch;
-  truncateMetrics(runFiles.metrics(folder), startStep);
-  const metrics = resources.add(new MetricsWriter(runFiles.metrics(folder)));
-  const totals = { totalSteps: config.run.epochs * stepsPerEpoch, totalEpochs: config.run.epochs, startStep };
-  const display = resources.add(
-    createDisplay({ stream, isTTY: stream.isTTY === true, logEvery: config.run.logEvery, ...totals }),
-  );
-  say = (message) => {
-    display.line(message);
-    metrics.write({ kind: "event", level: "warning", message });
-  };
-  display.line(plan({ config, data, totalSteps: totals.totalSteps, folder, startStep }));
-  display.line(formatMemory(memoryEstimate(config, { microBatch })));
-  for (const message of messages) say(message);
-  return { config, folder, trainer, ema, data, validation, loader, metrics, display, start, onFault };
+/** Processes of one machine share its memory. */
+function shareOfMachine({ size, localSize = 1 }: ProcessGroup): { processes: number; available: number } {
+  return { processes: size, available: process.availableMemory() / localSize };
 }
 
-function plan(run: { config: Config; data: Dataset; totalSteps: number; folder: string; startStep: number }): string {
-  const { config, data, totalSteps, folder, startStep } = run;
-  const parts = [
-    `${config.model.name}, ${config.loss.kind}, ${data.size} pairs, batch ${resolveBatch(config).batchSize}`,
-    `${config.run.epochs} epochs, ${totalSteps} steps, ${resolvePrecision(config.model.precision)}, ${threads()} threads`,
-    ...(config.optim.emaDecay === undefined
-      ? []
-      : [`evaluated with the average of its weights (EMA ${config.optim.emaDecay})`]),
-    startStep > 0 ? `${folder}, from step ${startStep} on` : folder,
-  ];
-  return parts.join("; ");
-}
-
-/**
- * "auto" leaves a core to each loader thread: operators share their work among threads that wait for each other, and one that has
- * to share its core holds all others up (docs/performance.md has the figures).
- */
-function computeThreads({ run, data }: Config): number {
-  return run.threads === "auto" ? Math.max(1, availableParallelism() - data.workers) : run.threads;
-}
-
-const beginning: Run["start"] = { epoch: 0, stepOfEpoch: 0 };
-
-/** A checkpoint at the end of every epoch; of older ones those at every `saveFrequency`th epoch stay. */
-function save({ config, folder, trainer, ema, data, loader }: Run, epoch: number): void {
+/** A checkpoint at the end of every epoch and where a run is stopped; of older ones those at every `saveFrequency`th epoch stay. */
+function save({ config, group, folder, trainer, ema, data, loader, display }: Run, next: RunPosition): void {
+  // Rank 0 has all that is to be saved; the others meet it again at the next exchange.
+  const step = next.epoch * loader.stepsPerEpoch + next.stepOfEpoch;
+  group.phase = `step ${step}: saving`;
+  if (group.rank !== 0) return;
   const { size, fingerprint } = data;
   const { mean, std } = config.data.aug;
-  const step = (epoch + 1) * loader.stepsPerEpoch;
-  const state = { step, epoch: epoch + 1, stepOfEpoch: 0, dataset: { size, fingerprint } };
-  saveCheckpoint(folder, { trainer, ema, state, preprocess: { mean, std } });
+  const state = { step, ...next, dataset: { size, fingerprint } };
+  const pairs = pairsPath(folder, group.node);
+  saveCheckpoint(folder, { trainer, ema, state, preprocess: { mean, std }, pairs });
   const every = config.run.saveFrequency;
-  pruneCheckpoints(folder, (older) => every > 0 && older.epoch % every === 0);
+  pruneCheckpoints(folder, (older) => every > 0 && older.stepOfEpoch === 0 && older.epoch % every === 0);
+  if (next.stepOfEpoch !== 0) display.line(`stopped after step ${step}, which is saved`);
 }
 
 function isEvaluationDue({ config, validation }: Run, epoch: number): boolean {
@@ -181,11 +116,15 @@ function isEvaluationDue({ config, validation }: Run, epoch: number): boolean {
 const galleryQueries = 12;
 
 async function evaluateAfter(run: Run, epoch: number): Promise<Evaluation> {
-  const { config, trainer, ema, validation, metrics, loader, onFault } = run;
+  const { config, group, trainer, ema, validation, metrics, loader, onFault } = run;
   const isLast = epoch + 1 === config.run.epochs;
   const gallery = isLast ? galleryQueries : 0;
-  const measure = (): Promise<Evaluation> =>
-    evaluateConfigured({ config, model: trainer.model, dataset: validation!, gallery, onFault });
+  const { model } = trainer;
+  const measure = (): Promise<Evaluation> => {
+    // Batch norm's statistics are each process' own: all measure the model of rank 0.
+    group.broadcast_([...model.buffers().values()], { name: "buffers" });
+    return evaluateConfigured({ config, model, dataset: validation!, gallery, onFault });
+  };
   const evaluation = await (ema === undefined ? measure() : ema.inPlace(measure));
   metrics.write({ kind: "eval", step: (epoch + 1) * loader.stepsPerEpoch, epoch, results: evaluation.results });
   return evaluation;

@@ -34,6 +34,7 @@ test("it is printed by sections, lists on one line", () => {
     "run:",
     "loss:",
     "optim:",
+    "distributed:",
     "eval:",
   ]);
   expect(text).toContain("\n  train: [a.tar]\n");

@@ -3,3 +3,4 @@ export { chooseMicroBatch, explainOutOfMemory } from "./fit.ts";
 export { formatPlan } from "./format.ts";
 export { formatMemory, memoryEstimate } from "./memory.ts";
 export { createPlan } from "./plan.ts";
+export { formatStart } from "./start.ts";

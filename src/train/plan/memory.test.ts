@@ -32,7 +32,7 @@ const mediumResNet = modelFile("resnet", { layers: [1, 2, 2, 1], width: 32 });
 function measured(config: Config, microBatch: number): number {
   manualSeed(0);
   const before = tensorMemory().used;
-  const model = createConfigured(config);
+  const model = createConfigured(config, { begins: true });
   const { batchSize } = resolveBatch(config);
   const createPairs = (columns: readonly string[]) => PairState.inMemory(columns, batchSize);
   const trainer = createTrainer(config, {

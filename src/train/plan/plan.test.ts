@@ -53,14 +53,14 @@ test("the medium recipe's plan is what its numbers come to", () => {
   expect(plan.parameters).toEqual({ image: 38_316_896, text: 63_690_240, all: 102_007_137, trained: 102_007_137 });
   expect(plan.pairBytes).toBe(2 * 4 * 2_723_840);
   // B = 1024, d = 1024.
-  expect(plan.collectives.map(({ bytes }) => bytes)).toEqual([8_388_608, 8_192, 8_192, 4 * 102_007_137]);
+  expect(plan.collectives.map(({ bytes }) => bytes)).toEqual([8_388_608 + 8_192, 8_192, 4 * 102_007_137]);
   expect(plan.notSent.bytes).toBe(8_388_608);
 });
 
-test("v2 keeps ten numbers of a pair and sends two scalars for each side", () => {
+test("v2 keeps ten numbers of a pair and sends four scalars for each side", () => {
   const plan = planned({ file: recipe("medium-cc3m/fastclip-v2.yaml") });
   expect(plan.pairBytes).toBe(10 * 4 * 2_723_840);
-  expect(plan.collectives[2]).toMatchObject({ formula: "2 * 2 B * 4", bytes: 16_384 });
+  expect(plan.collectives[1]).toMatchObject({ formula: "4 * 2 B * 4", bytes: 32_768 });
   expect(plan.temperature.words).toContain("for each picture and each text, which learn at 0.0133");
 });
 
@@ -70,8 +70,18 @@ test("the baselines keep nothing of a pair and have no gamma; SigLIP sends no sc
   // The temperature learns as the model does.
   expect(openclip.temperature.corners).toEqual(openclip.learningRate);
   const siglip = planned({ flags: { loss: "siglip" }, size: 6400 });
-  expect(siglip.collectives.map(({ name }) => name)).not.toContain("all-gather of the anchors' scalars");
+  expect(siglip.collectives.map(({ name }) => name)).toEqual(["features", "gradients"]);
   expect(siglip.parameters.all).toBe(openclip.parameters.all + 1);
+});
+
+test("OpenCLIP's reduction sends feature gradients in the place of scalars, and bfloat16 halves the features", () => {
+  const flags = { "gradient-reduction": "features", "feature-precision": "bf16" };
+  const plan = planned({ file: recipe("medium-cc3m/fastclip-v3.yaml"), flags });
+  expect(plan.collectives.map(({ name, bytes }) => [name, bytes]).slice(0, 2)).toEqual([
+    ["features", 4_194_304 + 8_192],
+    ["featureGradients", 8_388_608],
+  ]);
+  expect(plan.notSent).toEqual({ name: "scalars", formula: "2 B * 4", bytes: 8_192 });
 });
 
 test("other schedules have corners of their own", () => {
@@ -113,7 +123,7 @@ test("the plan as text holds every part, and the settings as they load again", (
   for (const heading of ["plan", "learning rate: cosine", "gamma", "temperature: tau", "memory of one process"])
     expect(text).toMatch(new RegExp(`^${heading}`, "m"));
   expect(text).toMatch(/steps +4,486 in an epoch, 148,038 in 33 epochs/);
-  expect(text).toMatch(/all-gather of the anchors' scalars +2 B \* 4 +16,384 bytes/);
+  expect(text).toMatch(/scalars +2 B \* 4 +16,384 bytes/);
   expect(text).toMatch(/^configuration\n {2}model:\n {4}name: ViT-B-32$/m);
   expect(formatPlan(planned({ size: 6400 }))).toContain("communication: none, one process");
 });

@@ -12,7 +12,7 @@ import { temperatureOf } from "../parts.ts";
 import { resolvePrecision } from "../precision.ts";
 import { chooseMicroBatch, type FitOptions } from "./fit.ts";
 import { configuredModel, type MemoryEstimate, memoryEstimate, towersOf } from "./memory.ts";
-import { type Collective, collectivesOf, featureGradients } from "./traffic.ts";
+import { type Collective, collectivesOf, notSent } from "./traffic.ts";
 
 /** The size of the training data, and where it is known from. */
 export interface DataSize {
@@ -78,7 +78,7 @@ export function createPlan(config: Config, { data, processes = 1, ...fit }: Plan
     memory: memoryEstimate(config, { microBatch: batch.microBatch, processes }),
     pairBytes: Float32Array.BYTES_PER_ELEMENT * columnsOf(config) * data.size,
     collectives: collectivesOf(config, model),
-    notSent: featureGradients(config, model),
+    notSent: notSent(config, model),
   };
 }
 
