@@ -57,6 +57,15 @@ export function cutOff(path: string, bytes: number): void {
   truncateSync(path, bytes);
 }
 
+/** A model that trains in seconds and has no batch norm, in OpenCLIP's JSON format. */
+export function writeViT(folder: string): string {
+  const path = join(folder, "tiny-vit.json");
+  const vision_cfg = { image_size: 32, layers: 2, width: 32, patch_size: 8, head_width: 16 };
+  const text_cfg = { context_length: 16, vocab_size: 49408, width: 32, heads: 2, layers: 1 };
+  writeFileSync(path, JSON.stringify({ embed_dim: 32, vision_cfg, text_cfg }));
+  return path;
+}
+
 /** A model that trains in seconds, in OpenCLIP's JSON format. */
 export function writeModel(folder: string): string {
   const path = join(folder, "tiny.json");
