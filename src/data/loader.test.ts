@@ -313,4 +313,33 @@ test("an epoch or step that does not exist is refused", async () => {
   await expect(batches(loader, -1)).rejects.toThrow("epoch must be a whole number from 0, but is -1");
   await expect(batches(loader, 0, 7)).rejects.toThrow("startStep must be a whole number from 0 to 6, but is 7");
   expect(await batches(loader, 0, 6)).toEqual([]);
+  const backwards = loader.epoch(0, { startStep: 3, endStep: 2 })[Symbol.asyncIterator]().next();
+  await expect(backwards).rejects.toThrow("endStep must be a whole number from 3 to 6, but is 2");
+});
+
+test("an epoch in parts, each by a loader of its own, is the epoch, bad samples included", async () => {
+  const settings = { dataset: spotted, shuffle: false };
+  const part = async (steps: { startStep?: number; endStep?: number }) => {
+    const found: unknown[] = [];
+    for await (const batch of load(settings).epoch(0, steps)) {
+      found.push([copy(batch), batch.bad]);
+      batch.release();
+    }
+    return found;
+  };
+  const whole = await part({});
+  expect(whole).toHaveLength(5);
+  expect([
+    ...(await part({ endStep: 2 })),
+    ...(await part({ startStep: 2, endStep: 3 })),
+    ...(await part({ startStep: 3 })),
+  ]).toEqual(whole);
+  const bad = whole.flatMap(([, left]) => left as { id: number; fault: Fault }[]);
+  expect([...new Set(bad.map(({ id }) => id))].sort((a, b) => a - b)).toEqual(badIds);
+});
+
+test("the share of bad samples can be taken of more samples", async () => {
+  const run = (leastTried: number) => batches(load({ dataset: spotted, maxBadRate: 0.002, leastTried }), 0);
+  await expect(run(40)).rejects.toThrow("too many bad samples: 3 of");
+  await expect(run(2500)).resolves.toHaveLength(5);
 });

@@ -2,7 +2,7 @@ import type { Dataset } from "./dataset.ts";
 import type { Fault, FaultCounts } from "./faults.ts";
 import type { BadSample, Part } from "./fill.ts";
 import { createTransform, type ImageSettings } from "./image/transform.ts";
-import { countedAtLeast, Quarantine } from "./quarantine.ts";
+import { BatchQuarantine, countedAtLeast } from "./quarantine.ts";
 import { SlotRing } from "./slots.ts";
 import { Workers } from "./workers.ts";
 
@@ -29,6 +29,8 @@ export interface LoaderOptions {
   dropLast: boolean;
   /** Share of bad samples above which loading stops; default 0.01. See Quarantine for the exact rule. */
   maxBadRate?: number;
+  /** Samples that this share is taken of at least, where that is more than 1,000. */
+  leastTried?: number;
   /** Told of each bad sample once, in the order of the batches. */
   onFault?: (fault: Fault) => void;
 }
@@ -45,19 +47,28 @@ export interface Batch {
   readonly images: Float32Array;
   /** [size, contextLength] */
   readonly tokens: Int32Array;
+  /** Samples that were left out while this batch was filled: its own, and others that were to stand in their place. */
+  readonly bad: readonly BadSample[];
   /** Milliseconds that the consumer waited for this batch. */
   readonly waitMs: number;
   /** Gives the memory back for another batch. */
   release(): void;
 }
 
+/** Steps of an epoch, by default all. */
+interface Steps {
+  readonly startStep?: number;
+  readonly endStep?: number;
+}
+
 export interface Loader {
   readonly stepsPerEpoch: number;
   /**
-   * The batches of an epoch from `startStep` on; nothing is read to skip the others. What comes is a function of the data set, the
-   * settings, the seed and (epoch, step), whatever the number of threads. Ends an epoch that is still running.
+   * The batches of an epoch from `startStep` on, up to but not including `endStep`; nothing is read to skip the others. What comes is
+   * a function of the data set, the settings, the seed and (epoch, step), whatever the number of threads. Ends an epoch that is still
+   * running.
    */
-  epoch(epoch: number, options?: { startStep?: number }): AsyncIterable<Batch>;
+  epoch(epoch: number, options?: Steps): AsyncIterable<Batch>;
   /** Bad samples met so far, by cause; each sample counts once. */
   faults(): FaultCounts;
   /** Ends the threads. */
@@ -82,23 +93,21 @@ class ThreadedLoader implements Loader {
   readonly #part: Part;
   readonly #ring: SlotRing;
   readonly #workers: Workers;
-  readonly #quarantine: Quarantine;
+  readonly #quarantine: BatchQuarantine;
   /** Batches that are filled and not handed over yet, by ticket. */
   readonly #ready = new Map<number, BadSample[]>();
   /** Slots whose batch was handed over and not released yet. */
   readonly #held = new Set<number>();
-  readonly #known = new Set<number>();
   /** Counts calls of epoch(): batches of an earlier one are no longer waited for. */
   #run = 0;
-  #tried = 0;
 
   constructor(options: LoaderOptions) {
     const { dataset, batchSize, image, contextLength, workers, seed, shuffle } = options;
-    const { prefetch = 3, maxBadRate = 0.01, onFault, part = onlyPart } = options;
+    const { prefetch = 3, maxBadRate = 0.01, leastTried, onFault, part = onlyPart } = options;
     this.#options = options;
     this.#part = part;
     this.stepsPerEpoch = options.dropLast ? Math.floor(dataset.size / batchSize) : Math.ceil(dataset.size / batchSize);
-    this.#quarantine = new Quarantine({ maxBadRate, onFault });
+    this.#quarantine = new BatchQuarantine(dataset.size, { maxBadRate, leastTried, onFault });
     const imageLength = 3 * image.size * image.size;
     const count = prefetch + 1;
     this.#ring = SlotRing.allocate({ count, batchSize: batchSize / part.size, imageLength, contextLength });
@@ -112,15 +121,16 @@ class ThreadedLoader implements Loader {
     });
   }
 
-  async *epoch(epoch: number, { startStep = 0 }: { startStep?: number } = {}): AsyncGenerator<Batch> {
-    checkPosition(epoch, startStep, this.stepsPerEpoch);
+  async *epoch(epoch: number, steps: Steps = {}): AsyncGenerator<Batch> {
+    const { startStep = 0, endStep = this.stepsPerEpoch } = steps;
+    checkPosition(epoch, { startStep, endStep }, this.stepsPerEpoch);
     const run = ++this.#run;
     await this.#stop();
     if (run !== this.#run) throw replaced(epoch, startStep);
     this.#ring.reset(this.#held);
-    this.#workers.start({ epoch, startStep, endStep: this.stepsPerEpoch });
+    this.#workers.start({ epoch, startStep, endStep });
     try {
-      for (let step = startStep; step < this.stepsPerEpoch; step++) {
+      for (let step = startStep; step < endStep; step++) {
         yield await this.#take({ run, epoch, step, ticket: step - startStep });
       }
     } finally {
@@ -162,8 +172,17 @@ class ThreadedLoader implements Loader {
     this.#held.add(slot);
     const { batchSize, dataset } = this.#options;
     const size = Math.min(batchSize / this.#part.size, dataset.size - step * batchSize);
-    this.#record(size, bad);
-    return { epoch, step, size, ...this.#views(slot, size), waitMs, release: this.#releaser({ run, ticket, slot }) };
+    // In the order of the batches, so that reports and a stop for too many bad samples come the same way every time.
+    this.#quarantine.record(size, bad);
+    return {
+      epoch,
+      step,
+      size,
+      ...this.#views(slot, size),
+      bad,
+      waitMs,
+      release: this.#releaser({ run, ticket, slot }),
+    };
   }
 
   #views(slot: number, size: number): Pick<Batch, "ids" | "images" | "tokens"> {
@@ -186,17 +205,6 @@ class ThreadedLoader implements Loader {
       if (run === this.#run) this.#ring.free(slot, ticket + this.#ring.slots.length);
       else this.#ring.free(slot);
     };
-  }
-
-  /** Counts in the order of the batches, so that reports and a stop for too many bad samples come the same way every time. */
-  #record(size: number, bad: readonly BadSample[]): void {
-    this.#tried = Math.min(this.#options.dataset.size, this.#tried + size + bad.length);
-    const fresh = bad.filter(({ id }) => !this.#known.has(id));
-    for (const { id } of fresh) this.#known.add(id);
-    this.#quarantine.record(
-      this.#tried,
-      fresh.map(({ fault }) => fault),
-    );
   }
 }
 
@@ -225,9 +233,18 @@ function checkOptions(options: LoaderOptions): void {
   createTransform(options.image);
 }
 
-function checkPosition(epoch: number, startStep: number, stepsPerEpoch: number): void {
-  if (!Number.isSafeInteger(epoch) || epoch < 0)
-    throw new RangeError(`epoch must be a whole number from 0, but is ${epoch}`);
-  if (Number.isInteger(startStep) && startStep >= 0 && startStep <= stepsPerEpoch) return;
-  throw new RangeError(`startStep must be a whole number from 0 to ${stepsPerEpoch}, but is ${startStep}`);
+function checkPosition(epoch: number, { startStep, endStep }: Required<Steps>, stepsPerEpoch: number): void {
+  const whole = (name: string, value: number, { from, to = Number.MAX_SAFE_INTEGER }: Range): void => {
+    if (Number.isSafeInteger(value) && value >= from && value <= to) return;
+    const end = to === Number.MAX_SAFE_INTEGER ? "" : ` to ${to}`;
+    throw new RangeError(`${name} must be a whole number from ${from}${end}, but is ${value}`);
+  };
+  whole("epoch", epoch, { from: 0 });
+  whole("startStep", startStep, { from: 0, to: stepsPerEpoch });
+  whole("endStep", endStep, { from: startStep, to: stepsPerEpoch });
+}
+
+interface Range {
+  readonly from: number;
+  readonly to?: number;
 }

@@ -1,14 +1,17 @@
 import type { Fault, FaultCounts } from "./faults.ts";
+import type { BadSample } from "./fill.ts";
 
 export interface QuarantineOptions {
   /** The largest share of bad samples that is put up with; 0 stops at the first. */
   maxBadRate: number;
   onFault?: ((fault: Fault) => void) | undefined;
+  /** Samples that the share is taken of at least, where that is more than 1,000. */
+  leastTried?: number | undefined;
 }
 
 /** The rate is taken over at least 1,000 samples, so that one bad sample among the first ten does not stop a run. */
-export function countedAtLeast(tried: number): number {
-  return Math.max(tried, 1000);
+export function countedAtLeast(tried: number, leastTried = 0): number {
+  return Math.max(tried, leastTried, 1000);
 }
 
 /**
@@ -17,6 +20,7 @@ export function countedAtLeast(tried: number): number {
  */
 export class Quarantine {
   readonly #maxBadRate: number;
+  readonly #leastTried: number | undefined;
   readonly #onFault: ((fault: Fault) => void) | undefined;
   readonly #counts: FaultCounts = {};
   #tried = 0;
@@ -28,6 +32,7 @@ export class Quarantine {
       throw new RangeError(`maxBadRate must be between 0 and 1, but is ${maxBadRate}`);
     }
     this.#maxBadRate = maxBadRate;
+    this.#leastTried = options.leastTried;
     this.#onFault = options.onFault;
   }
 
@@ -48,7 +53,7 @@ export class Quarantine {
       this.#onFault?.({ ...fault, message: `${fault.message}; skipped (${this.#bad} of ${tried} so far)` });
     }
     const last = faults.at(-1);
-    if (last && this.#bad > this.#maxBadRate * countedAtLeast(this.#tried)) this.#stop(last);
+    if (last && this.#bad > this.#maxBadRate * countedAtLeast(this.#tried, this.#leastTried)) this.#stop(last);
   }
 
   #stop(last: Fault): never {
@@ -57,6 +62,35 @@ export class Quarantine {
     throw new Error(
       `too many bad samples: ${this.#bad} of ${this.#tried} (${share} %) where maxBadRate allows ` +
         `${100 * this.#maxBadRate} % (${causes.join(", ")}); the last: ${last.message}`,
+    );
+  }
+}
+
+/** Counts the outcome of batches, in their order; a sample that is found bad again and again counts once. */
+export class BatchQuarantine {
+  readonly #quarantine: Quarantine;
+  readonly #size: number;
+  readonly #known = new Set<number>();
+  #tried = 0;
+
+  /** `size` samples are in the data set. */
+  constructor(size: number, options: QuarantineOptions) {
+    this.#size = size;
+    this.#quarantine = new Quarantine(options);
+  }
+
+  get counts(): FaultCounts {
+    return this.#quarantine.counts;
+  }
+
+  /** A batch of so many samples, and those that were left out while it was filled. Throws when too many were. */
+  record(samples: number, bad: readonly BadSample[]): void {
+    this.#tried = Math.min(this.#size, this.#tried + samples + bad.length);
+    const fresh = bad.filter(({ id }) => !this.#known.has(id));
+    for (const { id } of fresh) this.#known.add(id);
+    this.#quarantine.record(
+      this.#tried,
+      fresh.map(({ fault }) => fault),
     );
   }
 }
