@@ -1,6 +1,8 @@
 // `fastclip eval CHECKPOINT`.
 import { writeFileSync } from "node:fs";
 import { Command } from "commander";
+import { readPlace } from "../distributed/environment.ts";
+import { withGroup } from "../distributed/with-group.ts";
 import { formatResults } from "../telemetry/table.ts";
 import { evaluateCheckpoint } from "../train/evaluate-checkpoint.ts";
 import { addConfigOptions, givenFlags } from "./options.ts";
@@ -8,7 +10,8 @@ import { addConfigOptions, givenFlags } from "./options.ts";
 const examples = `
 Examples:
   fastclip eval runs/first                                            its newest checkpoint, on the data it was evaluated on
-  fastclip eval runs/first --val-data 'test-{00..03}.tar' --zeroshot-classes names.txt`;
+  fastclip eval runs/first --val-data 'test-{00..03}.tar' --zeroshot-classes names.txt
+  torchrun --nproc-per-node 8 --no-python fastclip eval runs/first    eight processes share the work`;
 
 export function command(): Command {
   const evaluation = new Command("eval")
@@ -19,8 +22,12 @@ export function command(): Command {
   return addConfigOptions(evaluation, ["data", "eval"])
     .addHelpText("after", examples)
     .action(async (path: string, { json, ema }: { json?: string; ema: boolean }) => {
-      const { results, seconds } = await evaluateCheckpoint(path, { flags: givenFlags(evaluation), averaged: ema });
-      console.log(formatResults(results));
-      if (json !== undefined) writeFileSync(json, `${JSON.stringify({ results, seconds }, null, 2)}\n`);
+      const flags = givenFlags(evaluation);
+      await withGroup({ place: readPlace(process.env) }, async (group) => {
+        const { results, seconds } = await evaluateCheckpoint(path, { flags, averaged: ema, group });
+        if (group.rank > 0) return;
+        console.log(formatResults(results));
+        if (json !== undefined) writeFileSync(json, `${JSON.stringify({ results, seconds }, null, 2)}\n`);
+      });
     });
 }

@@ -1,11 +1,11 @@
-// Starts the processes of a group for tests; each runs a task of test/children/distributed.ts.
+// Starts the processes of a group for tests; each runs a task of a script in test/children.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const script = fileURLToPath(new URL("../../test/children/distributed.ts", import.meta.url));
+const scripts = new URL("../../test/children/", import.meta.url);
 
 /** A child and the lines of JSON that it has printed so far. */
 export interface Child {
@@ -23,6 +23,8 @@ export interface Outcome {
 }
 
 export interface ChildOptions {
+  /** In test/children; default distributed.ts. */
+  readonly script?: string;
   readonly task: string;
   readonly argument?: string;
   readonly place: Readonly<Record<string, string | number>>;
@@ -38,8 +40,10 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-export function startChild({ task, argument = "", place, options = {} }: ChildOptions): Child {
-  const child = spawn(process.execPath, ["--import", "tsx", script, task, argument], {
+export function startChild(child: ChildOptions): Child {
+  const { script = "distributed.ts", task, argument = "", place, options = {} } = child;
+  const path = fileURLToPath(new URL(script, scripts));
+  const started = spawn(process.execPath, ["--import", "tsx", path, task, argument], {
     env: {
       ...process.env,
       OMP_NUM_THREADS: "1",
@@ -50,12 +54,12 @@ export function startChild({ task, argument = "", place, options = {} }: ChildOp
   });
   const lines: unknown[] = [];
   let stderr = "";
-  child.stderr.on("data", (data: Buffer) => {
+  started.stderr.on("data", (data: Buffer) => {
     stderr += data.toString();
   });
-  createInterface(child.stdout).on("line", (line) => lines.push(JSON.parse(line)));
-  const end = once(child, "close").then(() => (lines.at(-1) ?? { error: `printed nothing: ${stderr}` }) as Outcome);
-  return { process: child, lines, end, stderr: () => stderr };
+  createInterface(started.stdout).on("line", (line) => lines.push(JSON.parse(line)));
+  const end = once(started, "close").then(() => (lines.at(-1) ?? { error: `printed nothing: ${stderr}` }) as Outcome);
+  return { process: started, lines, end, stderr: () => stderr };
 }
 
 /** `size` processes of one group, each with the task and its own argument. */

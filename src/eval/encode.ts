@@ -1,6 +1,9 @@
 // Features of unit norm from a model, batch by batch, in memory that does not grow with the number of batches.
-import { autocast, cat, fromBuffer, noGrad, scope, type Tensor } from "../tensor/index.ts";
+import { gatherParts } from "../distributed/gather.ts";
+import { ProcessGroup } from "../distributed/process-group.ts";
+import { autocast, cat, empty, fromBuffer, noGrad, scope, type Tensor } from "../tensor/index.ts";
 import { indexTensor } from "./index-tensor.ts";
+import { traffic } from "./part.ts";
 
 /** What evaluation asks of a model; CLIP is one. */
 export interface Encoder {
@@ -60,12 +63,12 @@ function inPrecision({ device = "cpu", precision = "fp32" }: Compute, encode: ()
   return autocast({ device: device.startsWith("cuda") ? "cuda" : "cpu", dtype: "bfloat16" }, encode);
 }
 
-/** Makes one tensor of the batches' features and frees them; frees them also when making them fails. */
+/** Makes one tensor of the batches' features, [0, 0] of none, and frees them; frees them also when making them fails. */
 export async function collect(batches: AsyncIterable<Tensor>): Promise<Tensor> {
   const parts: Tensor[] = [];
   try {
     for await (const part of batches) parts.push(part);
-    return cat(parts);
+    return parts.length === 0 ? empty([0, 0]) : cat(parts);
   } finally {
     for (const part of parts) part.free();
   }
@@ -79,6 +82,8 @@ export interface TextOptions extends Compute {
   batchSize: number;
   /** What to call row i in an error. */
   name: (row: number) => string;
+  /** The processes that share the work and all get its result; by default this one alone. */
+  group?: ProcessGroup | undefined;
   /** Told how many of the M texts are done. */
   onProgress?: ((done: number) => void) | undefined;
 }
@@ -86,47 +91,53 @@ export interface TextOptions extends Compute {
 /**
  * Features [M, d] of texts, float32 and of unit norm. Each different text is encoded once, so that equal texts get equal features
  * whatever the precision; texts of like length share a batch and are cut to the longest of it, which the model does not notice.
+ * Batches are the same ones for any number of processes, and are dealt out in turns, since long ones take more time.
  */
 export async function encodeTexts(options: TextOptions): Promise<Tensor> {
-  const { tokens, contextLength } = options;
+  const { tokens, contextLength, group = ProcessGroup.alone() } = options;
   const { rows, place } = distinctRows(tokens, contextLength);
-  const lengths = rows.map((row) => textLength(tokens.subarray(row * contextLength, (row + 1) * contextLength)));
-  const order = rows.map((_, i) => i).sort((a, b) => lengths[a]! - lengths[b]!);
-  const sorted = order.map((i) => ({ row: rows[i]!, length: lengths[i]! }));
-  const features = await collect(textBatches(sorted, options));
-  const placeInOrder = new Int32Array(order.length);
-  for (const [position, i] of order.entries()) placeInOrder[i] = position;
+  const batches = batchesByLength(rows, options);
+  const hands = Array.from({ length: group.size }, (_, rank) => batches.filter((_, i) => i % group.size === rank));
+  const part = () => collect(encodeBatches(hands[group.rank]!, options));
+  const features = await gatherParts(group, { name: traffic, part });
+  const order = hands.flat(2);
+  const placeOfRow = new Map(order.map(({ row }, i) => [row, i]));
+  const source = place.map((i) => placeOfRow.get(rows[i]!)!);
   try {
-    return noGrad(() =>
-      scope(() =>
-        features.indexSelect(
-          0,
-          indexTensor(
-            place.map((i) => placeInOrder[i]!),
-            features.device,
-          ),
-        ),
-      ),
-    );
+    return noGrad(() => scope(() => features.indexSelect(0, indexTensor(source, features.device))));
   } finally {
     features.free();
   }
 }
 
-async function* textBatches(
-  texts: readonly { row: number; length: number }[],
-  options: TextOptions,
-): AsyncGenerator<Tensor> {
-  const { model, tokens, contextLength, batchSize, name, onProgress, device = "cpu" } = options;
-  for (let start = 0; start < texts.length; start += batchSize) {
-    const part = texts.slice(start, start + batchSize);
-    const width = part.at(-1)!.length;
-    const ids = new Int32Array(part.length * width);
-    for (const [i, { row }] of part.entries())
+/** A text by its row in the tokens. */
+interface Text {
+  readonly row: number;
+  readonly length: number;
+}
+
+/** The shortest texts first. */
+function batchesByLength(rows: readonly number[], { tokens, contextLength, batchSize }: TextOptions): Text[][] {
+  const lengthOf = (row: number): number => textLength(tokens.subarray(row * contextLength, (row + 1) * contextLength));
+  const texts = rows.map((row) => ({ row, length: lengthOf(row) })).sort((a, b) => a.length - b.length);
+  return Array.from({ length: Math.ceil(texts.length / batchSize) }, (_, i) =>
+    texts.slice(i * batchSize, (i + 1) * batchSize),
+  );
+}
+
+async function* encodeBatches(batches: readonly Text[][], options: TextOptions): AsyncGenerator<Tensor> {
+  const { model, tokens, contextLength, name, onProgress, device = "cpu" } = options;
+  const total = batches.flat().length;
+  let done = 0;
+  for (const batch of batches) {
+    const width = batch.at(-1)!.length;
+    const ids = new Int32Array(batch.length * width);
+    for (const [i, { row }] of batch.entries())
       ids.set(tokens.subarray(row * contextLength, row * contextLength + width), i * width);
-    const encode = () => model.encodeText(fromBuffer(ids, { shape: [part.length, width] }).toDevice(device, "int32"));
-    yield unitFeatures(encode, { compute: options, name: (i) => name(part[i]!.row) });
-    onProgress?.(Math.round(((start + part.length) / texts.length) * (tokens.length / contextLength)));
+    const encode = () => model.encodeText(fromBuffer(ids, { shape: [batch.length, width] }).toDevice(device, "int32"));
+    yield unitFeatures(encode, { compute: options, name: (i) => name(batch[i]!.row) });
+    done += batch.length;
+    onProgress?.(Math.round((done / total) * (tokens.length / contextLength)));
     // Lets the process answer signals and messages between batches.
     await new Promise(setImmediate);
   }

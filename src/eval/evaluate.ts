@@ -1,5 +1,6 @@
 // The one way to evaluate a model: in training, after it, and of any checkpoint.
 import { SampleReader } from "../data/samples.ts";
+import { ProcessGroup } from "../distributed/process-group.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { ClassList } from "./classes.ts";
 import { encodeDataset, type FeatureOptions, type Features } from "./features.ts";
@@ -21,6 +22,7 @@ export interface EvaluateOptions extends Omit<FeatureOptions, "captions"> {
 
 export interface Evaluation {
   readonly results: readonly EvalResult[];
+  /** Empty but on rank 0. */
   readonly gallery: readonly GalleryRow[];
   readonly seconds: number;
 }
@@ -30,22 +32,28 @@ export interface Evaluation {
  * pictures and captions. Where the samples' JSON has `heldOutConcept` (the demonstration data), also for the pictures of seen
  * concepts and of held-out ones; they are looked for among all, so that the figures can be compared.
  *
+ * The processes of `group`, which must have the same model and call it alike, share the work, and all get the same figures. What goes
+ * wrong with a part of it is thrown by all of them. Only rank 0 makes the gallery, after the last collective.
+ *
  * The model is in evaluation mode meanwhile and gets its mode back; no tensor of the evaluation stays.
  *
  * @throws when no sample can be read, class names are given and no sample has a class or one is unknown, or features are not finite.
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const { dataset, classes, onFault, retrieval = true, split = "validation" } = options;
+  const { dataset, classes, onFault, retrieval = true, split = "validation", group = ProcessGroup.alone() } = options;
   const started = performance.now();
   const reader = new SampleReader(dataset.table);
-  const features = await encodeDataset({ ...options, captions: retrieval || !classes });
+  const features = await encodeDataset({ ...options, group, captions: retrieval || !classes });
   let classifier: Classifier | undefined;
   try {
     const labels = readLabels({ reader, ids: features.ids, classes, onFault });
     if (classes) classifier = await classifierFor(classes, labels, options);
     const texts = retrieval ? features.texts : undefined;
-    const results = measure({ split, images: features.images, texts, classifier, ...labels });
-    const gallery = await galleryOf({ reader, features, labels, classifier }, options.gallery);
+    group.phase = "evaluation: ranking";
+    const results = measure({ split, images: features.images, texts, classifier, ...labels, group });
+    group.phase = "evaluation: gallery";
+    const measured = { reader, features, labels, classifier };
+    const gallery = group.rank === 0 ? await galleryOf(measured, options.gallery) : [];
     return { results, gallery, seconds: (performance.now() - started) / 1000 };
   } finally {
     reader.close();

@@ -1,6 +1,9 @@
 // Where the right answer stands among all answers. Zero-shot accuracy and retrieval recall are both read off these ranks.
-import { arange, noGrad, scope, type Tensor } from "../tensor/index.ts";
+import { gatherRows } from "../distributed/gather.ts";
+import { ProcessGroup } from "../distributed/process-group.ts";
+import { arange, cat, empty, noGrad, scope, stack, type Tensor } from "../tensor/index.ts";
 import { indexTensor } from "./index-tensor.ts";
+import { partOf, traffic } from "./part.ts";
 
 /**
  * Scores this close count as equal. Equal features differ by up to 1e-7 in a float32 product, by where they stand in the matrix;
@@ -10,6 +13,9 @@ const tieWidth = 1e-6;
 
 /** Scores held at a time, 16 MB of them: ranks need no square matrix. */
 const scoresHeld = 2 ** 22;
+
+/** Queries ranked at a time, at most: few enough that every process gets some where there are many. */
+const queriesAtOnce = 256;
 
 export interface RankOptions {
   /** [Q, d], unit norm, float32. */
@@ -22,6 +28,8 @@ export interface RankOptions {
   groups?: ArrayLike<number> | undefined;
   /** Scores held at a time. */
   held?: number;
+  /** The processes that share the work and all get its result; by default this one alone. */
+  group?: ProcessGroup | undefined;
 }
 
 /** For each query, how its target fared. */
@@ -34,33 +42,42 @@ export interface Ranks {
   readonly competitors: Int32Array;
 }
 
-/** Ranks every target by the products of queries and candidates. Works on as many queries at a time as `held` allows. */
+/**
+ * Ranks every target by the products of queries and candidates. Works on as many queries at a time as `held` allows; a process takes
+ * a part of these chunks, which are the same ones for any number of processes.
+ */
 export function rankTargets(options: RankOptions): Ranks {
-  const { queries, candidates, targets, groups, held = scoresHeld } = options;
-  const [count, device] = [candidates.size(0), candidates.device];
-  const rows = Math.max(1, Math.floor(held / count));
-  const above = new Int32Array(targets.length);
-  const [tied, competitors] = [above.slice(), above.slice()];
-  noGrad(() =>
+  const { candidates, targets, held = scoresHeld, group = ProcessGroup.alone() } = options;
+  const rows = Math.max(1, Math.min(queriesAtOnce, Math.floor(held / candidates.size(0))));
+  const chunks = partOf(Math.ceil(targets.length / rows), group);
+  const columns = noGrad(() =>
     scope(() => {
-      const groupOf = groups ? indexTensor(groups, device) : arange(count, { dtype: "int64", device });
-      const targetOf = indexTensor(targets, device);
-      for (let start = 0; start < targets.length; start += rows) {
-        const length = Math.min(rows, targets.length - start);
-        const target = targetOf.narrow(0, start, length);
-        scope(() => {
-          const part = rankChunk({ queries: queries.narrow(0, start, length), candidates, target, groupOf });
-          above.set(part.above, start);
-          tied.set(part.tied, start);
-          competitors.set(part.competitors, start);
-        });
-      }
+      const own = rankPart(options, { start: chunks.start * rows, end: chunks.end * rows, rows });
+      return gatherRows(group, { rows: own, name: traffic }).t().contiguous().data() as Int32Array;
     }),
   );
-  return { above, tied, competitors };
+  const column = (i: number): Int32Array => columns.slice(i * targets.length, (i + 1) * targets.length);
+  return { above: column(0), tied: column(1), competitors: column(2) };
 }
 
-function rankChunk(chunk: { queries: Tensor; candidates: Tensor; target: Tensor; groupOf: Tensor }): Ranks {
+/** [n, 3], int32: the columns of `Ranks` for the queries from `start` up to `end`, or to the last one, `rows` at a time. */
+function rankPart(
+  { queries, candidates, targets, groups }: RankOptions,
+  { start, end, rows }: { start: number; end: number; rows: number },
+): Tensor {
+  const { device } = candidates;
+  const groupOf = groups ? indexTensor(groups, device) : arange(candidates.size(0), { dtype: "int64", device });
+  const targetOf = indexTensor(targets, device);
+  const parts: Tensor[] = [];
+  for (let from = start; from < Math.min(end, targets.length); from += rows) {
+    const length = Math.min(rows, targets.length - from);
+    const target = targetOf.narrow(0, from, length);
+    parts.push(scope(() => rankChunk({ queries: queries.narrow(0, from, length), candidates, target, groupOf })));
+  }
+  return parts.length === 0 ? empty([0, 3], { dtype: "int32", device }) : cat(parts);
+}
+
+function rankChunk(chunk: { queries: Tensor; candidates: Tensor; target: Tensor; groupOf: Tensor }): Tensor {
   const { queries, candidates, target, groupOf } = chunk;
   const scores = queries.mm(candidates.t());
   const own = scores.gather(1, target.unsqueeze(1));
@@ -68,17 +85,13 @@ function rankChunk(chunk: { queries: Tensor; candidates: Tensor; target: Tensor;
   const rivals = scores.maskedFill_(right, -Infinity);
   const above = countRows(rivals.gt(own.add(tieWidth)));
   const notBelow = countRows(rivals.ge(own.sub(tieWidth)));
-  const rightOnes = countRows(right);
-  return {
-    above,
-    tied: notBelow.map((many, i) => many - above[i]!),
-    competitors: rightOnes.map((many) => candidates.size(0) - many),
-  };
+  const competitors = countRows(right).neg().add(candidates.size(0));
+  return stack([above, notBelow.sub(above), competitors], { dim: 1 });
 }
 
-/** How many are true in each row. */
-function countRows(flags: Tensor): Int32Array {
-  return flags.sumDim({ dim: [1], dtype: "int32" }).data() as Int32Array;
+/** How many are true in each row: [n], int32. */
+function countRows(flags: Tensor): Tensor {
+  return flags.sumDim({ dim: [1], dtype: "int32" });
 }
 
 /** How often the target is among the best k, and how often a guess would be. */

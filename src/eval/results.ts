@@ -1,4 +1,5 @@
 // From ranks to the figures that are reported, each with what guessing would reach.
+import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { hitRate, type Ranks } from "./ranks.ts";
 import { rankPairs } from "./retrieval.ts";
@@ -50,6 +51,8 @@ export interface MeasureOptions {
   groups: Int32Array;
   /** [N]: whether the concept was kept out of training, where that is known. */
   heldOutConcept: readonly (boolean | undefined)[];
+  /** The processes that share the work and all get its result; by default this one alone. */
+  group?: ProcessGroup | undefined;
 }
 
 /** All figures: of the whole data and, where some concepts are known to be held out and others not, of the two parts. */
@@ -58,17 +61,17 @@ export function measure(options: MeasureOptions): EvalResult[] {
   return subsetsOf(options).flatMap((subset) => rankings.flatMap((ranking) => figures(ranking, subset)));
 }
 
-function classRankings({ images, classifier, classes }: MeasureOptions): Ranking[] {
+function classRankings({ images, classifier, classes, group }: MeasureOptions): Ranking[] {
   if (!classifier) return [];
-  const { ranks, rows } = rankClasses({ images, classifier, labels: classes });
+  const { ranks, rows } = rankClasses({ images, classifier, labels: classes, group });
   return [{ ranks, samples: rows, at: accuracyAt, metric: (k) => `zero-shot top-${k}` }];
 }
 
-function pairRankings({ images, texts, groups }: MeasureOptions): Ranking[] {
+function pairRankings({ images, texts, groups, group }: MeasureOptions): Ranking[] {
   if (!texts) return [];
   const samples = Array.from(groups.keys());
   const suffix = { plain: "", masked: ", same label masked" };
-  return rankPairs({ images, texts, groups }).map(({ direction, counting, ranks }) => {
+  return rankPairs({ images, texts, groups, group }).map(({ direction, counting, ranks }) => {
     return { ranks, samples, at: recallAt, metric: (k) => `${direction} recall@${k}${suffix[counting]}` };
   });
 }

@@ -1,4 +1,5 @@
 // Retrieval: finding a picture's caption among all captions, and a caption's picture among all pictures.
+import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { type Ranks, rankTargets } from "./ranks.ts";
 
@@ -11,6 +12,8 @@ export interface RetrievalOptions {
   groups: Int32Array;
   /** Scores held at a time. */
   held?: number;
+  /** The processes that share the work and all get its result; by default this one alone. */
+  group?: ProcessGroup | undefined;
 }
 
 /** The four ways in which retrieval is counted, by the words that metrics are named with. */

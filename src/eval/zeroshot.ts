@@ -1,9 +1,12 @@
 // Zero-shot classification: a picture belongs to the class whose name's features are nearest to its own.
 import { createTokenizer } from "../data/tokenizer/tokenizer.ts";
+import { gatherParts } from "../distributed/gather.ts";
+import { ProcessGroup } from "../distributed/process-group.ts";
 import { noGrad, scope, type Tensor } from "../tensor/index.ts";
 import { type ClassList, checkClasses, fillTemplate } from "./classes.ts";
 import { type Compute, collect, type Encoder, encodeTexts, inEvalMode, rowKey, unitNorm } from "./encode.ts";
 import { indexTensor } from "./index-tensor.ts";
+import { partOf, traffic } from "./part.ts";
 import { type Ranks, rankTargets } from "./ranks.ts";
 
 export interface ClassifierOptions extends Compute {
@@ -12,6 +15,9 @@ export interface ClassifierOptions extends Compute {
   contextLength: number;
   /** Texts encoded at a time. */
   batchSize: number;
+  /** The processes that share the work and all get its result; by default this one alone. */
+  group?: ProcessGroup | undefined;
+  /** Told how many of this process' names are done. */
   onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -25,8 +31,11 @@ export interface Classifier {
   readonly rowOf: Int32Array;
 }
 
-/** Texts whose features are in memory at a time. */
-const textsHeld = 4096;
+/**
+ * Texts of the names that are dealt out to processes as one: enough for batches of like length, few enough that every process gets
+ * some where there are many.
+ */
+const textsAtOnce = 512;
 
 /**
  * Features of the class names as OpenCLIP's `build_zero_shot_classifier` makes them: those of a name in every template are
@@ -36,11 +45,13 @@ const textsHeld = 4096;
  * right when the name is chosen, and chance counts them once.
  */
 export async function buildClassifier(options: ClassifierOptions): Promise<Classifier> {
-  const { model, classes, contextLength } = options;
+  const { model, classes, contextLength, group = ProcessGroup.alone() } = options;
   checkClasses(classes, "zero-shot classification");
   const tokenize = createRowTokenizer(contextLength);
   const { names, rowOf } = mergeNames(classes, tokenize);
-  const weights = await inEvalMode(model, () => collect(classBatches(names, { ...options, tokenize })));
+  group.phase = "evaluation: class names";
+  const part = () => collect(classBatches(names, { ...options, group, tokenize }));
+  const weights = await inEvalMode(model, () => gatherParts(group, { name: traffic, part }));
   return { weights, names, rowOf };
 }
 
@@ -68,19 +79,28 @@ function mergeNames({ classes }: ClassList, tokenize: RowTokenizer): Pick<Classi
   return { names, rowOf };
 }
 
+/** This process' part of the names, in batches that are the same ones for any number of processes. */
 async function* classBatches(
   names: readonly string[],
-  options: ClassifierOptions & { tokenize: RowTokenizer },
+  options: ClassifierOptions & { group: ProcessGroup; tokenize: RowTokenizer },
 ): AsyncGenerator<Tensor> {
-  const { classes, tokenize, onProgress } = options;
+  const { group, classes, tokenize, onProgress } = options;
   const { templates } = classes;
-  const namesAtOnce = Math.max(1, Math.floor(textsHeld / templates.length));
-  for (let start = 0; start < names.length; start += namesAtOnce) {
-    const part = names.slice(start, start + namesAtOnce);
+  const namesAtOnce = Math.max(1, Math.floor(textsAtOnce / templates.length));
+  const batches = partOf(Math.ceil(names.length / namesAtOnce), group);
+  const own = names.slice(batches.start * namesAtOnce, batches.end * namesAtOnce);
+  for (let start = 0; start < own.length; start += namesAtOnce) {
+    const part = own.slice(start, start + namesAtOnce);
     const texts = part.flatMap((name) => templates.map((template) => fillTemplate(template, name)));
     const name = (row: number): string => `the class text "${texts[row]}"`;
-    const report = (done: number): void => onProgress?.(start + Math.floor(done / templates.length), names.length);
-    const features = await encodeTexts({ ...options, tokens: tokenize(texts), name, onProgress: report });
+    const report = (done: number): void => onProgress?.(start + Math.floor(done / templates.length), own.length);
+    const features = await encodeTexts({
+      ...options,
+      group: undefined,
+      tokens: tokenize(texts),
+      name,
+      onProgress: report,
+    });
     yield averageTemplates(features, { names: part, templates: templates.length });
   }
 }
@@ -114,6 +134,8 @@ export function rankClasses(options: {
   labels: Int32Array;
   /** Scores held at a time. */
   held?: number;
+  /** The processes that share the work and all get its result; by default this one alone. */
+  group?: ProcessGroup | undefined;
 }): { ranks: Ranks; rows: number[] } {
   const { images, classifier, labels, ...rest } = options;
   const rows = Array.from(labels.keys()).filter((i) => labels[i]! >= 0);

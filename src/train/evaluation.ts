@@ -1,6 +1,7 @@
 // Evaluation as the configuration asks for it.
 import type { Dataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
+import type { ProcessGroup } from "../distributed/process-group.ts";
 import { type ClassList, type Evaluation, evaluate, readClasses } from "../eval/index.ts";
 import type { CLIP } from "../models/index.ts";
 import type { Config } from "./config/types.ts";
@@ -12,7 +13,10 @@ export interface EvaluationContext {
   readonly dataset: Dataset;
   /** Queries in the picture grid; 0 for none. */
   readonly gallery: number;
+  /** Every process is told of all damaged samples. */
   readonly onFault: (fault: Fault) => void;
+  /** The processes that share the work, with the same model each, and all get the figures; by default this one alone. */
+  readonly group?: ProcessGroup;
 }
 
 /** Measures the model on the evaluation data. */
@@ -22,6 +26,7 @@ export async function evaluateConfigured({
   dataset,
   gallery,
   onFault,
+  group,
 }: EvaluationContext): Promise<Evaluation> {
   const { vision_cfg, text_cfg } = model.config;
   const { aug, workers, maxBadRate } = config.data;
@@ -33,16 +38,17 @@ export async function evaluateConfigured({
     split: config.eval.split,
     image: { size: vision_cfg.image_size, mean: aug.mean, std: aug.std },
     contextLength: text_cfg.context_length,
-    batchSize: Math.max(config.run.batchSize, evalBatch),
+    batchSize: evalBatch,
     workers,
     maxBadRate,
     precision: resolvePrecision(config.model.precision),
     gallery: { count: gallery },
     onFault,
+    group,
   });
 }
 
-// Without gradients a batch needs little memory, and small ones waste time.
+// Whatever the batch of training and the number of processes, so that the figures are the same to the last bit.
 const evalBatch = 128;
 
 async function configuredClasses({ eval: { zeroShot } }: Config): Promise<ClassList | undefined> {

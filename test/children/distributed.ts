@@ -3,10 +3,12 @@
 import { agree } from "../../src/distributed/agree.ts";
 import { readPlace } from "../../src/distributed/environment.ts";
 import { PeerError } from "../../src/distributed/failure.ts";
+import { gatherJson, gatherParts, gatherRows } from "../../src/distributed/gather.ts";
 import { GradientReduction } from "../../src/distributed/gradient-reduction.ts";
 import { ProcessGroup } from "../../src/distributed/process-group.ts";
 import {
   backward,
+  empty,
   gradOf,
   liveTensors,
   manualSeed,
@@ -74,6 +76,29 @@ function gradients(group: ProcessGroup): unknown {
   return { steps, first, calls, bytes };
 }
 
+/** Rank r has r rows [100 r, 100 r + 1], [100 r + 2, 100 r + 3], ... */
+async function rows(group: ProcessGroup): Promise<unknown> {
+  const { rank } = group;
+  const own = (width: number): Tensor => scope(() => values(100 * rank, width * rank).view([rank, width]));
+  const before = liveTensors();
+  const gathered = scope(() => gatherRows(group, { rows: own(2), name: "rows" }).toArray());
+  const none = scope(() => gatherRows(group, { rows: empty([0, 2]), name: "none" }).shape);
+  const same = scope(() => gatherRows(group, { rows: values(rank, 2).view([1, 2]), name: "same" }).toArray());
+  const words = gatherJson(group, { value: { rank, text: `line\n${"ä".repeat(rank)}` }, name: "words" });
+  const messageOf = (body: () => Promise<unknown>): Promise<string> =>
+    body().then(String, ({ message }: Error) => message);
+  const uneven = await messageOf(async () => scope(() => gatherRows(group, { rows: own(rank + 1), name: "uneven" })));
+  const part = async (): Promise<Tensor> => {
+    if (rank > 0) throw new Error(`no rows on rank ${rank}`);
+    return own(2);
+  };
+  const failed = await messageOf(() => gatherParts(group, { name: "parts", part }));
+  const { calls, bytes } = group.traffic.get("rows")!;
+  // Less when garbage of before was collected meanwhile.
+  const leftOver = Math.max(0, liveTensors() - before);
+  return { gathered, none, same, words, uneven, failed, calls, bytes, leftOver };
+}
+
 /** Gathers until somebody does not; tells when its heart has beaten since the first steps. */
 function gatherForever(group: ProcessGroup): never {
   const start = performance.now();
@@ -127,6 +152,7 @@ function misuse(group: ProcessGroup): unknown {
 const tasks: Record<string, (group: ProcessGroup) => unknown> = {
   collectives: (group) => scope(() => collectives(group)),
   gradients,
+  rows,
   gatherForever,
   missBarrier,
   lackGradient,
@@ -138,7 +164,7 @@ const tasks: Record<string, (group: ProcessGroup) => unknown> = {
 try {
   const group = await ProcessGroup.open(readPlace(process.env), options);
   try {
-    print({ result: tasks[task]!(group) ?? null });
+    print({ result: (await tasks[task]!(group)) ?? null });
   } finally {
     group.close();
   }
