@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const scripts = new URL("../../test/children/", import.meta.url);
+const collectives = new URL("../../test/children/distributed.ts", import.meta.url);
 
 /** A child and the lines of JSON that it has printed so far. */
 export interface Child {
@@ -23,8 +23,8 @@ export interface Outcome {
 }
 
 export interface ChildOptions {
-  /** In test/children; default distributed.ts. */
-  readonly script?: string;
+  /** One of test/children; default distributed.ts. */
+  readonly script?: URL;
   readonly task: string;
   readonly argument?: string;
   readonly place: Readonly<Record<string, string | number>>;
@@ -41,9 +41,8 @@ export async function freePort(): Promise<number> {
 }
 
 export function startChild(child: ChildOptions): Child {
-  const { script = "distributed.ts", task, argument = "", place, options = {} } = child;
-  const path = fileURLToPath(new URL(script, scripts));
-  const started = spawn(process.execPath, ["--import", "tsx", path, task, argument], {
+  const { script = collectives, task, argument = "", place, options = {} } = child;
+  const started = spawn(process.execPath, ["--import", "tsx", fileURLToPath(script), task, argument], {
     env: {
       ...process.env,
       OMP_NUM_THREADS: "1",

@@ -8,9 +8,10 @@ import { ProcessGroup } from "../../src/distributed/process-group.ts";
 import type { Encoder } from "../../src/eval/encode.ts";
 import { type EvaluateOptions, evaluate } from "../../src/eval/evaluate.ts";
 import { encodeDataset } from "../../src/eval/features.ts";
+import { rankTargets } from "../../src/eval/ranks.ts";
 import { buildClassifier } from "../../src/eval/zeroshot.ts";
 import { createModel } from "../../src/models/index.ts";
-import { liveTensors, type Tensor } from "../../src/tensor/index.ts";
+import { liveTensors, manualSeed, noGrad, randn, scope, type Tensor } from "../../src/tensor/index.ts";
 
 /** Patterns of shards, and class names. */
 interface Argument {
@@ -25,7 +26,15 @@ const options = JSON.parse(process.env["GROUP_OPTIONS"] ?? "{}") as { timeoutMs?
 
 const print = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
 
+/** Features of a model that begins are nearly all the same; these differ, so that the order of everything counts. */
 const clip = createModel("RN-Ti-64", { seed: 1 });
+manualSeed(2);
+scope(() =>
+  noGrad(() => {
+    for (const weight of clip.parameters().values()) weight.add_(randn(weight.shape).mul_(0.1));
+  }),
+);
+
 const classes = {
   templates: ["{}", "a photo of a {}.", "the {c}", "one more {}"],
   classes: names.map((name) => ({ name })),
@@ -65,7 +74,20 @@ async function figures(group: ProcessGroup): Promise<unknown> {
   const { ids, images, texts } = await encodeDataset({ ...whole, onFault: undefined });
   const { weights } = await buildClassifier({ ...whole, classes: manyNames(), onProgress: undefined });
   const bits = [images, texts!, weights].map(digest);
-  return { results, gallery: gallery.map(({ query }) => query), faults, fewResults, ids, bits, leftOver, traffic };
+  // Five queries at a time, so that every process ranks some.
+  const ranking = { queries: images, candidates: texts!, targets: ids.map((_, i) => i), held: 5 * ids.length, group };
+  const above = [...rankTargets(ranking).above];
+  return {
+    results,
+    gallery: gallery.map(({ query }) => query),
+    faults,
+    fewResults,
+    ids,
+    bits,
+    above,
+    leftOver,
+    traffic,
+  };
 }
 
 /** Enough texts for two parts. */
@@ -99,9 +121,9 @@ async function stall(group: ProcessGroup): Promise<unknown> {
   const sleep = (milliseconds: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
   const model = changed((features) => {
     if (group.rank !== 1) return features;
-    sleep(600);
+    sleep(1500);
     print("stalled");
-    sleep(30_000);
+    sleep(60_000);
     return features;
   });
   return (await evaluate({ ...(await settings(group, data)), model })).results;
