@@ -15,8 +15,8 @@ export interface EvaluationContext {
   readonly gallery: number;
   /** Every process is told of all damaged samples. */
   readonly onFault: (fault: Fault) => void;
-  /** The processes that share the work, with the same model each, and all get the figures; by default this one alone. */
-  readonly group?: ProcessGroup;
+  /** The processes that share the work, with the same model each, and all get the figures. */
+  readonly group: ProcessGroup;
 }
 
 /** Measures the model on the evaluation data. */

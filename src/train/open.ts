@@ -14,13 +14,13 @@ import { checkDataset, listCheckpoints, loadCheckpoint } from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
 import { openConfigured, openTrainLoader } from "./data.ts";
 import { describeRun, locateRun, runFiles } from "./folder.ts";
+import { agreeOnRun, beginAlike } from "./group.ts";
 import type { RunPosition } from "./loop.ts";
 import { createConfigured, createEma } from "./model.ts";
 import { pairsPath, restorePairs, spreadPairs } from "./pairs.ts";
 import { formatMemory, formatStart, memoryEstimate } from "./plan/index.ts";
 import type { Resources } from "./resources.ts";
 import type { Trainer } from "./step.ts";
-import { agreeOnRun, beginAlike } from "./together.ts";
 import { createTrainer } from "./trainer.ts";
 
 /** All that a run holds while it goes on. */

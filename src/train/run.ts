@@ -1,9 +1,11 @@
 // A whole run: set up, train, evaluate, and leave its results in the run's folder.
 import type { ProcessGroup } from "../distributed/process-group.ts";
+import { withGroup } from "../distributed/with-group.ts";
 import type { Evaluation } from "../eval/index.ts";
 import { pruneCheckpoints, saveCheckpoint } from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
 import { evaluateConfigured } from "./evaluation.ts";
+import { placeOf } from "./group.ts";
 import { type RunPosition, trainLoop } from "./loop.ts";
 import { openRun, type Run } from "./open.ts";
 import { pairsPath } from "./pairs.ts";
@@ -11,7 +13,6 @@ import { chooseMicroBatch, explainOutOfMemory } from "./plan/index.ts";
 import { Resources } from "./resources.ts";
 import { type RunTimes, writeResults } from "./results.ts";
 import { StopSignal } from "./stop.ts";
-import { openGroup } from "./together.ts";
 
 export interface RunOptions {
   /** Where progress is shown. */
@@ -33,16 +34,8 @@ export interface RunSummary {
 }
 
 /** Trains as configured, to the end or until it is asked to stop; with the other processes that a launcher has started. */
-export async function train(config: Config, options: RunOptions): Promise<RunSummary> {
-  const group = await openGroup(config);
-  try {
-    const summary = await trainInGroup(config, { ...options, group });
-    group.close("it has come to its end");
-    return summary;
-  } catch (error) {
-    group.close((error as Error).message);
-    throw error;
-  }
+export function train(config: Config, options: RunOptions): Promise<RunSummary> {
+  return withGroup(placeOf(config), (group) => trainInGroup(config, { ...options, group }));
 }
 
 async function trainInGroup(config: Config, options: RunOptions & { group: ProcessGroup }): Promise<RunSummary> {
@@ -123,7 +116,8 @@ async function evaluateAfter(run: Run, epoch: number): Promise<Evaluation> {
   const measure = (): Promise<Evaluation> => {
     // Batch norm's statistics are each process' own: all measure the model of rank 0.
     group.broadcast_([...model.buffers().values()], { name: "buffers" });
-    return evaluateConfigured({ config, model, dataset: validation!, gallery, onFault });
+    const heard = group.rank === 0 ? onFault : () => {}; // all are told of all damaged pictures
+    return evaluateConfigured({ config, model, dataset: validation!, gallery, onFault: heard, group });
   };
   const evaluation = await (ema === undefined ? measure() : ema.inPlace(measure));
   metrics.write({ kind: "eval", step: (epoch + 1) * loader.stepsPerEpoch, epoch, results: evaluation.results });

@@ -1,21 +1,20 @@
-// What the processes of a run do together at its start: they meet, see that they were started alike, and begin with the same numbers.
+// What the processes of a run do together at its start: they find their place, see that they were started alike, and begin with the same numbers.
 import { readFileSync } from "node:fs";
 import type { Dataset } from "../data/dataset.ts";
 import { agree } from "../distributed/agree.ts";
-import { readPlace } from "../distributed/environment.ts";
-import { ProcessGroup } from "../distributed/process-group.ts";
+import { type Place, readPlace } from "../distributed/environment.ts";
+import type { GroupOptions, ProcessGroup } from "../distributed/process-group.ts";
 import type { CLIP } from "../models/index.ts";
 import { engineInfo } from "../tensor/index.ts";
 import type { Training } from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
 
-/** Meets the other processes that a launcher has started; without a launcher there are none. */
-export function openGroup({
+/** Which process this is, by what a launcher has set, and how long it waits for the others. */
+export function placeOf({
   distributed: { joinTimeout, timeout },
-}: Pick<Config, "distributed">): Promise<ProcessGroup> {
+}: Pick<Config, "distributed">): GroupOptions & { place: Place } {
   const milliseconds = (seconds: number): number => Math.max(1, Math.round(seconds * 1000));
-  const place = readPlace(process.env);
-  return ProcessGroup.open(place, { joinTimeoutMs: milliseconds(joinTimeout), timeoutMs: milliseconds(timeout) });
+  return { place: readPlace(process.env), joinTimeoutMs: milliseconds(joinTimeout), timeoutMs: milliseconds(timeout) };
 }
 
 export interface Started {
