@@ -5,7 +5,7 @@ import { agree } from "../distributed/agree.ts";
 import { type Place, readPlace } from "../distributed/environment.ts";
 import type { GroupOptions, ProcessGroup } from "../distributed/process-group.ts";
 import type { CLIP } from "../models/index.ts";
-import { engineInfo } from "../tensor/index.ts";
+import { engineInfo, scope, type Tensor } from "../tensor/index.ts";
 import type { Training } from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
 
@@ -40,11 +40,11 @@ export function agreeOnRun(group: ProcessGroup, { config, data, validation, mode
 /** Gives every rank rank 0's weights, buffers, moments and averages. */
 export function beginAlike(group: ProcessGroup, { trainer, ema }: Training): void {
   const { model, optimizer } = trainer;
-  const states = [model.stateDict(), optimizer.state(), ema?.state() ?? new Map()];
-  group.broadcast_(
-    states.flatMap((state) => [...state.values()].map((tensor) => tensor.detach())),
-    { name: "start" },
-  );
+  const states = [model.stateDict(), optimizer.state(), ema?.state() ?? new Map<string, Tensor>()];
+  scope(() => {
+    const tensors = states.flatMap((state) => [...state.values()].map((tensor) => tensor.detach()));
+    group.broadcast_(tensors, { name: "start" });
+  });
 }
 
 function ownVersion(): string {
