@@ -33,8 +33,9 @@ test("torchrun's variables", () => {
   // Machines of different sizes: the number of the node is not rank / localSize.
   expect(readPlace({ ...torchrun, GROUP_RANK: "2" }).node).toBe(2);
   expect(readPlace({ ...torchrun, LOCAL_WORLD_SIZE: undefined }).node).toBe(0);
-  // torchrun started by SLURM: the inner launcher counts.
+  // torchrun started by SLURM: the inner launcher counts, but for a job that was queued again it begins anew.
   expect(readPlace({ ...slurm, ...torchrun }).rank).toBe(3);
+  expect(readPlace({ ...slurm, ...elastic, SLURM_RESTART_COUNT: "1" }).attempt).toBe(3);
 });
 
 test("SLURM's variables", () => {

@@ -50,7 +50,7 @@ function fromTorchrun(environment: Environment): Place {
       }),
     ) ?? 0;
   if (localRank > rank) throw new Error(`LOCAL_RANK=${localRank} is greater than RANK=${rank}`);
-  const attempt = optional(environment, "TORCHELASTIC_RESTART_COUNT", (name) => wholeNumber(environment, name)) ?? 0;
+  const attempt = attemptOf(environment);
   if (size === 1) return { ...alone, attempt };
   const node = optional(environment, "GROUP_RANK", (name) => wholeNumber(environment, name, { most: rank }));
   const servedBy = environment["TORCHELASTIC_USE_AGENT_STORE"] === "True" ? "launcher" : "rank 0";
@@ -65,7 +65,7 @@ function fromSlurm(environment: Environment): Place {
   const rank = wholeNumber(environment, "SLURM_PROCID", { below: { name: "SLURM_NTASKS", value: size } });
   const localRank = optional(environment, "SLURM_LOCALID", (name) => wholeNumber(environment, name)) ?? 0;
   if (localRank > rank) throw new Error(`SLURM_LOCALID=${localRank} is greater than SLURM_PROCID=${rank}`);
-  const attempt = optional(environment, "SLURM_RESTART_COUNT", (name) => wholeNumber(environment, name)) ?? 0;
+  const attempt = attemptOf(environment);
   if (size === 1) return { ...alone, attempt };
   const nodes = environment["SLURM_STEP_NODELIST"] ?? environment["SLURM_JOB_NODELIST"];
   if (nodes === undefined && environment["MASTER_ADDR"] === undefined)
@@ -76,6 +76,14 @@ function fromSlurm(environment: Environment): Place {
   const localSize = tasksOfNode(environment["SLURM_STEP_TASKS_PER_NODE"], given);
   const node = given ?? nodeOf(rank, localSize);
   return { rank, size, localRank, localSize, node, attempt, meeting: { host, port, servedBy: "rank 0" } };
+}
+
+/** A launcher counts from 0 again in a job that SLURM has put back into its queue. */
+function attemptOf(environment: Environment): number {
+  const counts = ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"].map(
+    (count) => optional(environment, count, (name) => wholeNumber(environment, name)) ?? 0,
+  );
+  return counts.reduce((sum, count) => sum + count);
 }
 
 /** Where nobody says which machine a process is on: ranks are numbered machine by machine. */

@@ -46,7 +46,7 @@ export function describeRun(folder: string, config: Config): void {
 }
 
 /** "2026-01-31T12-30-05-ViT-B-32-fastclip-v3": sorts by time and says what it is. */
-function defaultName({ model, loss }: Pick<Config, "model" | "loss">): string {
+export function defaultName({ model, loss }: Pick<Config, "model" | "loss">): string {
   const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
   return `${time}-${basename(model.name, ".json")}-${loss.kind}`;
 }

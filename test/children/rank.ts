@@ -1,8 +1,5 @@
 // What a launcher starts in tests: a process that ends in one of many ways. See src/distributed/launcher/*.test.ts.
 import { readPlace } from "../../src/distributed/environment.ts";
-import { tether } from "../../src/distributed/launcher/tether.ts";
-import { ProcessGroup } from "../../src/distributed/process-group.ts";
-import { scope, tensor } from "../../src/tensor/index.ts";
 
 const [task = "", ...rest] = process.argv.slice(2);
 const { rank, size, node, attempt } = readPlace(process.env);
@@ -14,6 +11,8 @@ const linger = (): unknown => setTimeout(() => {}, 60_000);
 const die = (signal: NodeJS.Signals): unknown => process.kill(process.pid, signal) && block();
 
 async function gather(forever: boolean): Promise<void> {
+  const { ProcessGroup } = await import("../../src/distributed/process-group.ts");
+  const { scope, tensor } = await import("../../src/tensor/index.ts");
   const group = await ProcessGroup.open(readPlace(process.env), { heartbeatMs: 200, timeoutMs: 20_000 });
   try {
     group.phase = "gathering";
@@ -58,7 +57,9 @@ const tasks: Record<string, () => unknown> = {
   "rank 1 is killed": () => (rank === 1 ? die("SIGKILL") : onSignals(() => process.exit(0))),
   "rank 1 fails at first": () => (attempt === 0 ? (rank === 1 ? process.exit(1) : linger()) : gather(false)),
   "wrong settings": () => process.exit(2),
-  block: () => {
+  block: async () => {
+    const { tether } = await import("../../src/distributed/launcher/tether.ts");
+    tether(process.env);
     ready();
     block();
   },
@@ -71,5 +72,4 @@ const tasks: Record<string, () => unknown> = {
   "end well": () => console.log(`rank ${rank} of ${size}`),
 };
 
-tether(process.env);
 await tasks[task]!();

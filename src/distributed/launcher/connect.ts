@@ -17,7 +17,10 @@ export async function connectTo(head: Head, abandon: AbortSignal): Promise<Socke
   for (;;) {
     const left = end - performance.now();
     try {
-      return await tryOnce(head, AbortSignal.any([abandon, AbortSignal.timeout(Math.max(1, Math.min(tryMs, left)))]));
+      return await tryOnce(
+        head,
+        AbortSignal.any([abandon, AbortSignal.timeout(Math.ceil(Math.max(1, Math.min(tryMs, left))))]),
+      );
     } catch (error) {
       abandon.throwIfAborted();
       if (left < retryMs) throw notFound(head, error as NodeJS.ErrnoException);

@@ -91,6 +91,7 @@ export class Gathering {
     }
     const remote = new Remote(hello, channel);
     this.#present.set(hello.node, { hello, remote });
+    say(`node ${hello.node} is here (${hello.host})`);
     this.#arrived();
     return remote;
   }

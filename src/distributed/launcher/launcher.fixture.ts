@@ -43,6 +43,10 @@ export function startLauncher({ task, env, ...options }: TestOptions): Launcher 
   return { process: child, stdout, stderr, end };
 }
 
+export function ends(launchers: readonly Launcher[]): Promise<(number | NodeJS.Signals)[]> {
+  return Promise.all(launchers.map(({ end }) => end));
+}
+
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await delay(20);
 }
