@@ -8,7 +8,6 @@ const ready = (): void => void process.stdout.write(`ready ${process.pid}\n`);
 /** As a tensor call does: no signal handler of JavaScript runs meanwhile. */
 const block = (): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
 const linger = (): unknown => setTimeout(() => {}, 60_000);
-const die = (signal: NodeJS.Signals): unknown => process.kill(process.pid, signal) && block();
 
 async function gather(forever: boolean): Promise<void> {
   const { ProcessGroup } = await import("../../src/distributed/process-group.ts");
@@ -54,7 +53,6 @@ const tasks: Record<string, () => unknown> = {
     process.stdout.write("the end");
   },
   "rank 1 fails": () => (rank === 1 ? process.exit(3) : linger()),
-  "rank 1 is killed": () => (rank === 1 ? die("SIGKILL") : onSignals(() => process.exit(0))),
   "rank 1 fails at first": () => (attempt === 0 ? (rank === 1 ? process.exit(1) : linger()) : gather(false)),
   "wrong settings": () => process.exit(2),
   block: async () => {

@@ -1,8 +1,8 @@
 // The connection between two launchers. It is not the store that the processes meet at: a call of that one blocks its thread for as
 // long as the server's machine is silent, while a launcher must go on watching its processes.
 import type { Socket } from "node:net";
-import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
+import { onLines } from "./lines.ts";
 
 export interface ChannelEvents<In> {
   readonly received: (message: In) => void;
@@ -41,7 +41,9 @@ export class Channel<In, Out> {
       why = ` (${message})`;
     });
     this.#socket.once("close", () => this.#lose(`the connection with its launcher was closed${why}`));
-    createInterface({ input: this.#socket }).on("line", (line) => this.#receive(line));
+    onLines(this.#socket, (lines) => {
+      for (const line of lines) this.#receive(line);
+    });
   }
 
   send(message: Out): void {
@@ -86,7 +88,8 @@ export class Channel<In, Out> {
 
 function parsed<T>(line: string): T | undefined {
   try {
-    return JSON.parse(line) as T;
+    const message: unknown = JSON.parse(line);
+    return typeof message === "object" && message !== null ? (message as T) : undefined;
   } catch {
     return undefined;
   }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster } from "./options.ts";
+import { say } from "./say.ts";
 import { unlessAborted } from "./signals.ts";
 
 type Head = Pick<Cluster, "host" | "port" | "joinTimeoutMs">;
@@ -14,6 +15,7 @@ const tryMs = 5000;
 /** Tries again and again for as long as machines may take to come. */
 export async function connectTo(head: Head, abandon: AbortSignal): Promise<Socket> {
   const end = performance.now() + head.joinTimeoutMs;
+  say(`this node waits for node 0 at ${head.host}:${head.port}`);
   for (;;) {
     const left = end - performance.now();
     try {

@@ -5,10 +5,10 @@ import { ends, startLauncher, until } from "./launcher.fixture.ts";
 
 test("a machine that does not come is named on those that have come", async () => {
   const port = await freePort();
-  const cluster = { nodes: 3, node: 0, host: "127.0.0.1", port, joinTimeoutMs: 4000 };
+  const cluster = { nodes: 3, node: 0, host: "127.0.0.1", port, joinTimeoutMs: 10_000 };
   const nodes = [0, 1].map((node) => startLauncher({ task: "end well", cluster: { ...cluster, node } }));
   expect(await ends(nodes)).toEqual([1, 1]);
-  const sentence = "fastclip: node 2 of 3 did not come within 4 s (--join-timeout)";
+  const sentence = "fastclip: node 2 of 3 did not come within 10 s (--join-timeout)";
   for (const { stderr } of nodes) expect(stderr).toContain(sentence);
 });
 

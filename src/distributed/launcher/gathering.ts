@@ -23,6 +23,7 @@ export class Gathering {
   readonly #present = new Map<number, { hello: Hello; remote: Remote }>();
   #arrived: () => void = () => {};
   #timer: NodeJS.Timeout | undefined;
+  #isComplete = false;
 
   private constructor(options: GatheringOptions, server: Server) {
     this.#options = options;
@@ -46,13 +47,17 @@ export class Gathering {
   async all(): Promise<Remote[]> {
     const { nodes, joinTimeoutMs } = this.#options;
     const others = Array.from({ length: nodes - 1 }, (_, index) => index + 1);
+    say(`node 0 waits for ${nameNodes(others)} on port ${this.#options.port}`);
     const absent = (): number[] => others.filter((node) => !this.#present.has(node));
     await new Promise<void>((resolve) => {
       this.#timer = setTimeout(resolve, joinTimeoutMs);
       this.#arrived = () => void (absent().length === 0 && resolve());
     });
     clearTimeout(this.#timer);
-    if (absent().length === 0) return others.map((node) => this.#present.get(node)!.remote);
+    if (absent().length === 0) {
+      this.#isComplete = true;
+      return others.map((node) => this.#present.get(node)!.remote);
+    }
     const reason = `${nameNodes(absent())} of ${nodes} did not come within ${joinTimeoutMs / 1000} s (--join-timeout)`;
     await this.#closeAll({ kind: "refused", reason });
     throw new Error(reason);
@@ -77,7 +82,7 @@ export class Gathering {
         this.#channels.delete(channel);
         remote?.lost(reason);
         // Before the start it may come again.
-        if (remote) this.#present.delete(remote.node);
+        if (remote && !this.#isComplete) this.#present.delete(remote.node);
       },
     });
   }
@@ -100,6 +105,7 @@ export class Gathering {
     if (nodes !== this.#options.nodes)
       return `node ${node} was started with --nnodes ${nodes}, node 0 with --nnodes ${this.#options.nodes}`;
     const other = this.#present.get(node)?.hello;
+    if (this.#isComplete) return `the run has begun with ${other?.host ?? "other machines"}`;
     return other && `--node-rank ${node} is taken by ${other.host}: each machine needs a number of its own`;
   }
 

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { expect, test } from "vitest";
 import { leftBehind, startLauncher } from "./launcher.fixture.ts";
 
@@ -21,6 +22,15 @@ test("each process gets torchrun's variables, and the name of the run", async ()
   };
   expect(variables).toEqual([0, 1].map((rank) => ({ ...common, RANK: `${rank}`, LOCAL_RANK: `${rank}` })));
   expect(leftBehind()).toEqual([]);
+});
+
+test("the cores are divided, unless the user has done so", async () => {
+  const launcher = startLauncher({ task: "environment", processes: 2, env: { OMP_NUM_THREADS: undefined } });
+  expect(await launcher.end).toBe(0);
+  const cores = availableParallelism();
+  const threads = Math.max(1, Math.floor(cores / 2));
+  expect(launcher.stderr).toEqual([`fastclip: 2 processes on ${cores} cores: OMP_NUM_THREADS=${threads} for each`]);
+  for (const line of launcher.stdout) expect(line).toContain(`"OMP_NUM_THREADS":"${threads}"`);
 });
 
 test("the processes meet at the launcher's store", async () => {

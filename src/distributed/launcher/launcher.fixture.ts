@@ -23,7 +23,7 @@ export interface Launcher {
 export type TestOptions = Partial<Omit<LaunchOptions, "command" | "cluster">> & {
   readonly task: string;
   readonly cluster?: Cluster;
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: NodeJS.ProcessEnv;
 };
 
 /** In the environment of all that a test starts. */
@@ -31,7 +31,7 @@ const marker = `FASTCLIP_TEST=${randomUUID()}`;
 
 export function startLauncher({ task, env, ...options }: TestOptions): Launcher {
   const [name, value] = marker.split("=") as [string, string];
-  const timing = { graceMs: 1500, killMs: 500, beatMs: 500, ...options.timing };
+  const timing = { graceMs: 1500, killMs: 500, ...options.timing };
   const child = spawn(process.execPath, ["--import", "tsx", script, JSON.stringify({ ...options, timing }), task], {
     env: { ...process.env, ...env, [name]: value },
     stdio: ["ignore", "pipe", "pipe"],

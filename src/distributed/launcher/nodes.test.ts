@@ -48,11 +48,11 @@ test.each([
 });
 
 test("a silent launcher is lost too", async () => {
-  const nodes = await startNodes([{ processes: 1 }, { processes: 1 }], { task: "block" });
+  const nodes = await startNodes([{ processes: 1 }, { processes: 1 }], { task: "block", timing: { beatMs: 1000 } });
   await Promise.all(nodes.map((launcher) => ready(launcher, 1)));
   nodes[1]!.process.kill("SIGSTOP");
   expect(await nodes[0]!.end).toBe(1);
-  expect(nodes[0]!.stderr.at(-1)).toMatch(/^fastclip: node 1 .* is lost: its launcher was silent for 2 s$/);
+  expect(nodes[0]!.stderr.at(-1)).toMatch(/^fastclip: node 1 .* is lost: its launcher was silent for 4 s$/);
   nodes[1]!.process.kill("SIGKILL");
   await until(() => leftBehind().length === 0);
 });

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { freePort } from "../children.fixture.ts";
 import { type Launcher, leftBehind, ready, startLauncher, until } from "./launcher.fixture.ts";
@@ -59,7 +58,7 @@ test("a launcher that still waits for other machines ends at once", async () => 
   const cluster = { nodes: 2, node: 0, host: "127.0.0.1", port: await freePort(), joinTimeoutMs: 60_000 };
   const other = startLauncher({ task: "block", cluster: { ...cluster, node: 1, port: await freePort() } });
   const head = startLauncher({ task: "block", cluster });
-  await delay(2500);
+  await until(() => [head, other].every(({ stderr }) => stderr.some((line) => line.includes(" waits for "))));
   for (const launcher of [head, other]) launcher.process.kill("SIGTERM");
   expect(await Promise.all([head.end, other.end])).toEqual([143, 143]);
   expect(leftBehind()).toEqual([]);
