@@ -13,7 +13,8 @@ test("torchrun --no-python, and a start after a failure", { timeout: limitMs }, 
   const { python, env } = pythonPeer({ torch: true });
   const flags = ["--no-python", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"];
   const command = [process.execPath, "--import", "tsx", script, "rank 1 fails at first"];
-  const words = ["-m", "torch.distributed.run", ...flags, "--max-restarts", "1", ...command];
+  // Without "--" torchrun takes a --logs that follows the command for a short form of its own --logs-specs, and refuses it.
+  const words = ["-m", "torch.distributed.run", ...flags, "--max-restarts", "1", "--", ...command, "--logs", "runs"];
   const { stdout } = await run(python, words, { env, timeout: limitMs, killSignal: "SIGTERM" });
   // Each gathered its rank and that this was the second start.
   expect(stdout.trim().split("\n")).toEqual(["[0,1,1,1]", "[0,1,1,1]"]);

@@ -9,7 +9,14 @@ const ready = (): void => void process.stdout.write(`ready ${process.pid}\n`);
 const block = (): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
 const linger = (): unknown => setTimeout(() => {}, 60_000);
 
+/** Loads the engine, which tasks that end at once do without. */
+async function fasten(): Promise<void> {
+  const { tether } = await import("../../src/distributed/launcher/tether.ts");
+  tether(process.env);
+}
+
 async function gather(forever: boolean): Promise<void> {
+  await fasten();
   const { ProcessGroup } = await import("../../src/distributed/process-group.ts");
   const { scope, tensor } = await import("../../src/tensor/index.ts");
   const group = await ProcessGroup.open(readPlace(process.env), { heartbeatMs: 200, timeoutMs: 20_000 });
@@ -25,7 +32,8 @@ async function gather(forever: boolean): Promise<void> {
 }
 
 /** Says how it is asked to stop. */
-function onSignals(action: (signal: NodeJS.Signals, count: number) => void): void {
+async function onSignals(action: (signal: NodeJS.Signals, count: number) => void): Promise<void> {
+  await fasten();
   let count = 0;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
@@ -56,8 +64,7 @@ const tasks: Record<string, () => unknown> = {
   "rank 1 fails at first": () => (attempt === 0 ? (rank === 1 ? process.exit(1) : linger()) : gather(false)),
   "wrong settings": () => process.exit(2),
   block: async () => {
-    const { tether } = await import("../../src/distributed/launcher/tether.ts");
-    tether(process.env);
+    await fasten();
     ready();
     block();
   },

@@ -44,7 +44,8 @@ export function startRank({ rank, command, env, prefix }: RankProcessOptions): R
 }
 
 async function forwarded(from: Readable | null, to: NodeJS.WriteStream, prefix = ""): Promise<void> {
-  if (from === null) return;
+  // A process that could not be started has no output.
+  if (!from) return;
   forwardLines(from, to, prefix);
   await once(from, "close");
 }
