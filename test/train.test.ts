@@ -197,7 +197,7 @@ test("a run is not written over another one", async () => {
   const flags = [...common(), "--name", "once", "--epochs", "1", "--train-data", data];
   expect((await run(...flags)).code).toBe(0);
   const again = await run(...flags);
-  expect(again.code).toBe(1);
+  expect(again.code).toBe(2);
   expect(again.error).toMatch(/holds a run already/);
 });
 

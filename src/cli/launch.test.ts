@@ -82,7 +82,7 @@ test("a folder that holds a run is refused before anything starts", () => {
   mkdirSync(join(logs, "old"), { recursive: true });
   writeFileSync(join(logs, "old", "config.yaml"), "");
   const result = train("--train-data", "none.tar", "--name", "old", "--nproc-per-node", "2");
-  expect(result).toMatchObject({ status: 1, stdout: "" });
+  expect(result).toMatchObject({ status: 2, stdout: "" });
   expect(result.stderr).toMatch(/^fastclip: \S+old holds a run already: /);
 });
 

@@ -29,6 +29,8 @@ export interface ChildOptions {
   readonly argument?: string;
   readonly place: Readonly<Record<string, string | number>>;
   readonly options?: { timeoutMs?: number; joinTimeoutMs?: number; heartbeatMs?: number };
+  /** Words that stand before the command, to run it on another machine (test/support/machines.ts). */
+  readonly inside?: readonly string[];
 }
 
 export async function freePort(): Promise<number> {
@@ -41,8 +43,10 @@ export async function freePort(): Promise<number> {
 }
 
 export function startChild(child: ChildOptions): Child {
-  const { script = collectives, task, argument = "", place, options = {} } = child;
-  const started = spawn(process.execPath, ["--import", "tsx", fileURLToPath(script), task, argument], {
+  const { script = collectives, task, argument = "", place, options = {}, inside = [] } = child;
+  const [program, ...args] = [...inside, process.execPath, "--import", "tsx", fileURLToPath(script), task, argument];
+  const started = spawn(program!, args, {
+    stdio: ["ignore", "pipe", "pipe"],
     env: {
       ...process.env,
       OMP_NUM_THREADS: "1",

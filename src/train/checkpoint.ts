@@ -109,6 +109,14 @@ export function loadCheckpoint(checkpoint: string, { trainer, ema }: Training): 
   return readState(checkpoint);
 }
 
+/** Removes what a process that was killed while it saved has left half-made. Nobody else may be saving. */
+export function sweepCheckpoints(run: string): void {
+  const folder = checkpointsOf(run);
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder))
+    if (name.includes(".partial-")) rmSync(join(folder, name), { recursive: true });
+}
+
 /** Removes checkpoints that are not to be kept; the newest always stays. */
 export function pruneCheckpoints(run: string, keep: (state: CheckpointState) => boolean): void {
   for (const checkpoint of listCheckpoints(run).slice(0, -1))

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describeEnvironment } from "../telemetry/environment.ts";
 import { engineInfo } from "../tensor/index.ts";
+import { ConfigError } from "./config/errors.ts";
 import { saveConfig } from "./config/print.ts";
 import type { Config } from "./config/types.ts";
 import { writeWhole } from "./durable.ts";
@@ -31,7 +32,9 @@ export function locateRun(
   const folder = join(run.logs, run.name ?? defaultName(config));
   if (!existsSync(runFiles.config(folder))) return { folder, isResumed: false };
   if (isRestarted) return { folder, isResumed: true };
-  throw new Error(`${folder} holds a run already: choose another --name, or go on with it by --resume ${folder}`);
+  throw new ConfigError([
+    `${folder} holds a run already: choose another --name, or go on with it by --resume ${folder}`,
+  ]);
 }
 
 /** Writes down what the run is and what it was made with. */

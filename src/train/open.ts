@@ -10,7 +10,7 @@ import type { Ema } from "../optim/ema.ts";
 import { createDisplay, createMessageDisplay, type Display } from "../telemetry/live.ts";
 import { type Metrics, MetricsWriter, noMetrics, truncateMetrics } from "../telemetry/metrics.ts";
 import { setThreads } from "../tensor/index.ts";
-import { checkDataset, listCheckpoints, loadCheckpoint } from "./checkpoint.ts";
+import { checkDataset, listCheckpoints, loadCheckpoint, sweepCheckpoints } from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
 import { openConfigured, openTrainLoader } from "./data.ts";
 import { describeRun, locateRun, runFiles } from "./folder.ts";
@@ -116,6 +116,7 @@ function prepareFolder(config: Config, { group, data }: { group: ProcessGroup; d
   const { folder, isResumed } = locateRun(config, { isRestarted: group.attempt > 0 });
   const checkpoint = isResumed ? listCheckpoints(folder).at(-1) : undefined;
   if (checkpoint !== undefined) checkDataset(checkpoint, data);
+  sweepCheckpoints(folder);
   describeRun(folder, config);
   return { folder, ...(checkpoint !== undefined && { checkpoint }) };
 }

@@ -17,6 +17,7 @@ import {
   setGrad,
   type Tensor,
   tensor,
+  zeros,
 } from "../../src/tensor/index.ts";
 
 const [task = "", argument = ""] = process.argv.slice(2);
@@ -132,6 +133,18 @@ function lackGradient(group: ProcessGroup): void {
   reduction.during(() => backward([used.sum()]));
 }
 
+/** Bytes a second of the fastest of three broadcasts of `argument` numbers; one way, so that only the link sets the speed. */
+function throughput(group: ProcessGroup): number {
+  const numbers = zeros([Number(argument)]);
+  const seconds = [1, 2, 3].map(() => {
+    group.barrier();
+    const start = performance.now();
+    group.broadcast_([numbers]);
+    return (performance.now() - start) / 1000;
+  });
+  return (numbers.numel * 4) / Math.min(...seconds);
+}
+
 function misuse(group: ProcessGroup): unknown {
   const refused = (body: () => unknown): string => {
     try {
@@ -157,6 +170,7 @@ const tasks: Record<string, (group: ProcessGroup) => unknown> = {
   missBarrier,
   lackGradient,
   misuse,
+  throughput,
   agree: (group) => agree(group, JSON.parse(argument) as Record<string, unknown>),
   leave: (group) => (group.rank === 0 ? group.allGather(values(0, 1)) : group.close("its data has an end")),
 };
