@@ -146,6 +146,7 @@ static napi_value initialise(napi_env env, napi_value exports) {
     defineStore(env, exports);
     defineProcessGroup(env, exports);
     defineReducer(env, exports);
+    defineGather(env, exports);
   } catch (...) {
     throwToJavaScript(env);
   }

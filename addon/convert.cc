@@ -221,6 +221,10 @@ napi_value fromInts(napi_env env, at::IntArrayRef values) {
   return arrayOf(env, values.size(), [&](uint32_t i) { return fromDouble(env, static_cast<double>(values[i])); });
 }
 
+napi_value fromDoubles(napi_env env, at::ArrayRef<double> values) {
+  return arrayOf(env, values.size(), [&](uint32_t i) { return fromDouble(env, values[i]); });
+}
+
 napi_value fromTensor(Call& call, at::Tensor tensor) {
   if (!tensor.defined()) {
     napi_value null;

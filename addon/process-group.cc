@@ -1,4 +1,4 @@
-// c10d's process group over Gloo, and its collectives. Each returns a work to wait for, so that it may run beside computing.
+// c10d's process group, over Gloo and NCCL, and its collectives. Each returns a work to wait for, so that it may run beside computing.
 #include "process-group.h"
 
 #include <c10/core/GradMode.h>
@@ -11,9 +11,28 @@ namespace fastclip {
 
 using GlooOptions = c10d::ProcessGroupGloo::Options;
 
-// A collective that was started, and when it began and ended.
+// NCCL's communicators are cut rather than closed, which would wait for collectives that others may never join.
+GroupObject::~GroupObject() {
+  try {
+    if (nccl) nccl->abort();
+  } catch (const std::exception&) {
+    // The connection is given up either way.
+  }
+}
+
+c10d::Backend& GroupObject::backendOf(const at::Tensor& tensor) const {
+  if (tensor.is_cpu()) return *gloo;
+  if (tensor.is_cuda() && nccl) return *nccl;
+  throw BadArgument("a collective on " + tensor.device().str() + ", but the processes are connected for the CPU" +
+                    (nccl ? " and CUDA alone" : " alone"));
+}
+
+// A collective that was started, and when it began and ended. Of a tensor on a GPU the end is that of the waiting, which only
+// queues: the GPU goes on when the data is there, and the host does not wait for it.
 struct WorkObject : DistributedObject {
-  explicit WorkObject(c10::intrusive_ptr<c10d::Work> started) : work(std::move(started)) {
+  template <typename Start>
+  WorkObject(const at::Tensor& tensor, Start start) : work(start()) {
+    if (!tensor.is_cpu()) return;
     try {
       work->getFuture()->addCallback([ended = ended](c10::ivalue::Future&) { *ended = Clock::now(); });
     } catch (const c10::Error&) {
@@ -31,12 +50,20 @@ struct WorkObject : DistributedObject {
   std::shared_ptr<std::atomic<Clock::time_point>> ended = std::make_shared<std::atomic<Clock::time_point>>();
 };
 
-static napi_value fromWork(Call& call, c10::intrusive_ptr<c10d::Work> work) {
-  return fromObject(call, std::make_shared<WorkObject>(std::move(work)));
+template <typename Start>
+static napi_value started(Call& call, const at::Tensor& tensor, Start start) {
+  return fromObject(call, std::make_shared<WorkObject>(tensor, start));
 }
 
-// groupOpen(store, rank, size, timeout, at): connects all processes with each other. `at` is a network interface, or an
-// address of this machine that the others reach.
+#ifndef USE_C10D_NCCL
+void addNccl(GroupObject&, const c10::intrusive_ptr<c10d::Store>&, int64_t device, std::chrono::milliseconds) {
+  throw BadArgument("cuda:" + std::to_string(device) + " was asked for, but this engine was built without NCCL");
+}
+#endif
+
+// groupOpen(store, rank, size, timeout, at, cudaDevice): connects all processes with each other, over Gloo for tensors of the CPU
+// and, unless cudaDevice is -1, over NCCL for those of GPUs. `at` is a network interface, or an address of this machine that
+// the others reach.
 static napi_value groupOpen(Call& call) {
   const auto& store = argumentAt<StoreObject>(call, 0, "a store").keys;
   const int64_t size = toInt(call.env, call[2], "size");
@@ -44,80 +71,88 @@ static napi_value groupOpen(Call& call) {
   if (size < 1 || size > INT32_MAX || rank < 0 || rank >= size)
     throw BadArgument("rank " + std::to_string(rank) + " of " + std::to_string(size) + " processes");
   auto object = std::make_shared<GroupObject>();
-  object->timeout = toTimeout(call, 3);
+  const std::chrono::milliseconds timeout = toTimeout(call, 3);
   const std::string at = toString(call.env, call[4], "interface or address");
+  const int64_t cudaDevice = toInt(call.env, call[5], "CUDA device");
   const bool isAddress = at.find_first_of(".:") != std::string::npos;
-  auto options = c10::make_intrusive<GlooOptions>(object->timeout);
+  auto options = c10::make_intrusive<c10d::ProcessGroupGloo::Options>(timeout);
   options->devices.push_back(isAddress ? c10d::ProcessGroupGloo::createDeviceForHostname(at)
                                        : c10d::ProcessGroupGloo::createDeviceForInterface(at));
-  store->setTimeout(object->timeout);
-  object->backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(rank), static_cast<int>(size), options);
+  store->setTimeout(timeout);
   object->group = c10::make_intrusive<c10d::ProcessGroup>(store, static_cast<int>(rank), static_cast<int>(size));
-  object->group->setBackend(at::kCPU, c10d::ProcessGroup::BackendType::GLOO, object->backend);
+  if (cudaDevice >= 0) addNccl(*object, store, cudaDevice, timeout);
+  object->gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(rank), static_cast<int>(size), options);
+  object->group->setBackend(at::kCPU, c10d::ProcessGroup::BackendType::GLOO, object->gloo);
   object->group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
   return fromObject(call, std::move(object));
 }
 
-// The arguments that all collectives begin with, checked as far as Gloo does not.
-static GroupObject& groupAt(Call& call) { return argumentAt<GroupObject>(call, 0, "a process group"); }
+// The arguments that all collectives begin with, checked as far as the backends do not.
+static const GroupObject& groupAt(Call& call) { return argumentAt<GroupObject>(call, 0, "a process group"); }
 
 static at::Tensor tensorAt(Call& call, size_t index) {
   const at::Tensor tensor = call.environment.tensors.get(toDouble(call.env, call[index], "tensor")).detach();
-  if (!tensor.is_cpu() || !tensor.is_contiguous()) throw BadArgument("a collective needs contiguous tensors in the CPU's memory");
+  if (!tensor.is_contiguous()) throw BadArgument("a collective needs contiguous tensors");
   return tensor;
 }
 
 // `whole` holds one `part` of each process.
 static void checkParts(const GroupObject& object, const at::Tensor& whole, const at::Tensor& part) {
-  if (whole.scalar_type() != part.scalar_type() || whole.numel() != part.numel() * object.backend->getSize())
-    throw BadArgument("expected " + std::to_string(object.backend->getSize()) + " parts of one element type, got tensors of " +
+  if (whole.scalar_type() != part.scalar_type() || whole.device() != part.device() || whole.numel() != part.numel() * object.size())
+    throw BadArgument("expected " + std::to_string(object.size()) + " parts of one element type on one device, got tensors of " +
                       std::to_string(whole.numel()) + " and " + std::to_string(part.numel()) + " elements");
+}
+
+// Named differently in torch 2.11 and 2.15.
+c10::intrusive_ptr<c10d::Work> startAllGather(c10d::Backend& backend, at::Tensor output, at::Tensor input) {
+  return [&](auto& b) {
+    if constexpr (requires { b.all_gather_single(output, input); }) return b.all_gather_single(output, input);
+    else return b._allgather_base(output, input);
+  }(backend);
+}
+
+c10::intrusive_ptr<c10d::Work> startReduceScatter(c10d::Backend& backend, at::Tensor output, at::Tensor input) {
+  return [&](auto& b) {
+    if constexpr (requires { b.reduce_scatter_single(output, input); }) return b.reduce_scatter_single(output, input);
+    else return b._reduce_scatter_base(output, input);
+  }(backend);
 }
 
 // allGather(group, output, input): output holds every process' input in the order of ranks.
 static napi_value allGather(Call& call) {
-  GroupObject& object = groupAt(call);
-  at::Tensor output = tensorAt(call, 1).view(-1), input = tensorAt(call, 2).view(-1);
+  const GroupObject& object = groupAt(call);
+  const at::Tensor output = tensorAt(call, 1).view(-1), input = tensorAt(call, 2).view(-1);
   checkParts(object, output, input);
-  // Named differently in torch 2.11 and 2.15.
-  auto start = [&](auto& backend) {
-    if constexpr (requires { backend.all_gather_single(output, input); }) return backend.all_gather_single(output, input);
-    else return backend._allgather_base(output, input);
-  };
-  return fromWork(call, start(*object.backend));
+  return started(call, input, [&] { return startAllGather(object.backendOf(input), output, input); });
 }
 
 // reduceScatter(group, output, input): output is this rank's part of the sum of all inputs.
 static napi_value reduceScatter(Call& call) {
-  GroupObject& object = groupAt(call);
-  at::Tensor output = tensorAt(call, 1).view(-1), input = tensorAt(call, 2).view(-1);
+  const GroupObject& object = groupAt(call);
+  const at::Tensor output = tensorAt(call, 1).view(-1), input = tensorAt(call, 2).view(-1);
   checkParts(object, input, output);
-  auto start = [&](auto& backend) {
-    if constexpr (requires { backend.reduce_scatter_single(output, input); }) return backend.reduce_scatter_single(output, input);
-    else return backend._reduce_scatter_base(output, input);
-  };
-  return fromWork(call, start(*object.backend));
+  return started(call, input, [&] { return startReduceScatter(object.backendOf(input), output, input); });
 }
 
 // allReduce(group, tensor): the tensor becomes the sum over all processes.
 static napi_value allReduce(Call& call) {
-  GroupObject& object = groupAt(call);
+  const GroupObject& object = groupAt(call);
   std::vector<at::Tensor> tensors{tensorAt(call, 1)};
-  return fromWork(call, object.backend->allreduce(tensors));
+  return started(call, tensors[0], [&] { return object.backendOf(tensors[0]).allreduce(tensors); });
 }
 
 // broadcast(group, tensors, root): the tensors become those of the root; many small ones travel together.
 static napi_value broadcast(Call& call) {
   constexpr size_t kBytesAtOnce = size_t{250} << 20;  // as PyTorch's DistributedDataParallel
-  GroupObject& object = groupAt(call);
+  const GroupObject& object = groupAt(call);
   const int64_t root = toInt(call.env, call[2], "root");
-  if (root < 0 || root >= object.backend->getSize()) throw BadArgument("root: there is no rank " + std::to_string(root));
+  if (root < 0 || root >= object.size()) throw BadArgument("root: there is no rank " + std::to_string(root));
   const at::NoGradGuard guard;
   c10d::broadcast_coalesced(object.group, toTensorList(call, call[1], "tensors"), kBytesAtOnce, static_cast<int>(root));
   return undefined(call.env);
 }
 
-// workWait(work) -> milliseconds from its start to its end. Closes the work.
+// workWait(work) -> milliseconds from its start to its end. What is computed afterwards finds the data there. Closes the work.
 static napi_value workWait(Call& call) {
   const std::shared_ptr<DistributedObject> holder = objectAt(call, 0);
   const WorkObject& object = argumentAt<WorkObject>(call, 0, "a work");

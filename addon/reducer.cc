@@ -19,12 +19,13 @@ struct BucketTimes {
 // The all-reduce of one bucket, timed.
 class TimedAllReduce : public c10d::CommHookInterface {
  public:
-  TimedAllReduce(c10::intrusive_ptr<c10d::Backend> backend, std::shared_ptr<BucketTimes> times)
-      : backend_(std::move(backend)), times_(std::move(times)) {}
+  TimedAllReduce(c10::intrusive_ptr<c10d::ProcessGroup> group, std::shared_ptr<BucketTimes> times)
+      : group_(std::move(group)), times_(std::move(times)) {}
 
   c10::intrusive_ptr<c10::ivalue::Future> runHook(c10d::GradBucket& bucket) override {
     std::vector<at::Tensor> tensors{bucket.getBufferRef()};
-    tensors[0].div_(backend_->getSize());
+    const bool isOnHost = tensors[0].is_cpu();
+    tensors[0].div_(group_->getSize());
     size_t index;
     {
       std::lock_guard<std::mutex> lock(times_->mutex);
@@ -32,18 +33,21 @@ class TimedAllReduce : public c10d::CommHookInterface {
       times_->spans.push_back({Clock::now(), Clock::now()});
       times_->bytes += tensors[0].nbytes();
     }
-    auto future = backend_->allreduce(tensors)->getFuture();
-    future->addCallback([times = times_, index](c10::ivalue::Future&) {
+    auto future = group_->getBackend(tensors[0].device().type())->allreduce(tensors)->getFuture();
+    const auto end = [times = times_, index](c10::ivalue::Future&) {
       std::lock_guard<std::mutex> lock(times->mutex);
       if (index < times->spans.size()) times->spans[index].ended = Clock::now();
-    });
+    };
+    // On a GPU the all-reduce is only queued here: all that is known of it is how long that took.
+    if (isOnHost) future->addCallback(end);
+    else end(*future);
     return future;
   }
 
   at::Tensor parseHookResult(const c10::IValue& result) override { return c10d::detail::parseCppCommHookResult(result); }
 
  private:
-  c10::intrusive_ptr<c10d::Backend> backend_;
+  c10::intrusive_ptr<c10d::ProcessGroup> group_;
   std::shared_ptr<BucketTimes> times_;
 };
 
@@ -71,7 +75,7 @@ static napi_value reducerOpen(Call& call) {
   result->reducer = std::make_unique<c10d::Reducer>(parameters, buckets, object.group, sparse, most, false, false,
                                                     std::unordered_map<size_t, std::string>(), first, false, false,
                                                     std::vector<int64_t>());
-  result->reducer->register_comm_hook(std::make_unique<TimedAllReduce>(object.backend, result->times));
+  result->reducer->register_comm_hook(std::make_unique<TimedAllReduce>(object.group, result->times));
   return fromObject(call, std::move(result));
 }
 
@@ -103,11 +107,7 @@ static napi_value reducerFinish(Call& call) {
     until = std::max(until, ended);
     exposed = until - began;
   }
-  napi_value figures;
-  check(napi_create_array_with_length(call.env, 4, &figures));
-  const double values[] = {static_cast<double>(spans.size()), static_cast<double>(object.times->bytes), milliseconds(busy), milliseconds(exposed)};
-  for (uint32_t i = 0; i < 4; ++i) check(napi_set_element(call.env, figures, i, fromDouble(call.env, values[i])));
-  return figures;
+  return fromDoubles(call.env, {static_cast<double>(spans.size()), static_cast<double>(object.times->bytes), milliseconds(busy), milliseconds(exposed)});
 }
 
 void defineReducer(napi_env env, napi_value exports) {

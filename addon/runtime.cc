@@ -51,6 +51,15 @@ static napi_value cudaDevices(Call& call) {
   return fromDouble(call.env, at::globalContext().hasCUDA() ? static_cast<double>(at::detail::getCUDAHooks().deviceCount()) : 0);
 }
 
+// Whether c10d's process group over NCCL is in the addon.
+static napi_value hasNccl(Call& call) {
+#ifdef USE_C10D_NCCL
+  return fromBool(call.env, true);
+#else
+  return fromBool(call.env, false);
+#endif
+}
+
 // memory() -> bytes of CPU tensors: [in use, kept for reuse, most ever in use]
 static napi_value memory(Call& call) {
   const AllocatorFigures figures = allocatorFigures();
@@ -77,7 +86,7 @@ void defineRuntime(napi_env env, napi_value exports) {
   define(env, exports,
          {{"manualSeed", guarded<manualSeed>}, {"rngState", guarded<rngState>}, {"setRngState", guarded<setRngState>},
           {"setThreads", guarded<setThreads>}, {"threads", guarded<threads>}, {"version", guarded<version>},
-          {"cpuCapability", guarded<cpuCapability>}, {"cudaDevices", guarded<cudaDevices>}, {"memory", guarded<memory>},
+          {"cpuCapability", guarded<cpuCapability>}, {"cudaDevices", guarded<cudaDevices>}, {"hasNccl", guarded<hasNccl>}, {"memory", guarded<memory>},
           {"resetPeakMemory", guarded<resetPeakMemory>}, {"emptyCache", guarded<emptyCache>},
           {"endWithParent", guarded<endWithParent>}});
 }

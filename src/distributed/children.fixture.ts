@@ -28,7 +28,7 @@ export interface ChildOptions {
   readonly task: string;
   readonly argument?: string;
   readonly place: Readonly<Record<string, string | number>>;
-  readonly options?: { timeoutMs?: number; joinTimeoutMs?: number; heartbeatMs?: number };
+  readonly options?: { timeoutMs?: number; joinTimeoutMs?: number; heartbeatMs?: number; cudaDevice?: number };
   /** Words that stand before the command, to run it on another machine (test/support/machines.ts). */
   readonly inside?: readonly string[];
 }

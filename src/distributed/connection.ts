@@ -10,6 +10,7 @@ export interface ConnectionOptions {
   readonly joinTimeoutMs: number;
   readonly timeoutMs: number;
   readonly heartbeatMs: number;
+  readonly cudaDevice: number | undefined;
 }
 
 interface Closable {
@@ -41,16 +42,20 @@ export class Connection {
   }
 
   static async open(place: Place, meeting: Meeting, options: ConnectionOptions): Promise<Connection> {
-    const { joinTimeoutMs, timeoutMs, heartbeatMs } = options;
+    const { joinTimeoutMs, timeoutMs, heartbeatMs, cudaDevice } = options;
     const { rank, size, localSize } = place;
     const at = await localAddress(meeting.host, { severalMachines: size !== localSize });
     const store = meet(place, meeting, joinTimeoutMs);
     const presence = new Presence(store, place, heartbeatMs);
     try {
-      const group = store.connect({ rank, size, timeoutMs, at });
+      const group = store.connect({ rank, size, timeoutMs, at, cudaDevice });
       return new Connection(place, meeting, { store, group, presence });
     } catch (error) {
-      const explained = peerError(`connecting from ${at}`, error as Error, meeting, presence.listen());
+      // A wrong argument is no other process' fault.
+      const explained =
+        error instanceof TypeError
+          ? error
+          : peerError(`connecting from ${at}`, error as Error, meeting, presence.listen());
       presence.close();
       store.close();
       throw explained;
@@ -73,6 +78,8 @@ export class Connection {
     try {
       return body();
     } catch (error) {
+      // It was explained where it happened, inside of this.
+      if (error === this.#failure) throw error;
       // What is wrong with the arguments is the caller's fault and has sent nothing.
       if (error instanceof TypeError) throw error;
       this.#failure = this.#fail(name, error as Error);

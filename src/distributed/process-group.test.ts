@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { expect, test } from "vitest";
-import { ones } from "../tensor/index.ts";
+import { engineInfo, ones } from "../tensor/index.ts";
 import { freePort, outcomes, startChild, startGroup } from "./children.fixture.ts";
 import { alone } from "./environment.ts";
 import { ProcessGroup } from "./process-group.ts";
@@ -37,6 +37,23 @@ test.each([2, 3])("%i processes gather, reduce, scatter and broadcast, and count
   );
 });
 
+// As the ranks give [r + 1, r + 2].
+test("collectives take every element type that training has", async () => {
+  const sums = { scattered: [6, 9], reduced: [6, 9] };
+  const whole = { gathered: [1, 2, 2, 3, 3, 4], shared: [3, 4], ...sums };
+  const types = ["float32", "float64", "bfloat16", "int64", "int32", "uint8"];
+  const result = Object.fromEntries(types.map((dtype) => [dtype, whole]));
+  const results = await outcomes(await startGroup(3, { task: "elementTypes" }));
+  expect(results).toEqual([{ result }, { result }, { result }]);
+});
+
+test("a GPU that is asked for and not there is named", async () => {
+  const { nccl, cudaDevices } = engineInfo();
+  const results = await outcomes(await startGroup(2, { task: "collectives", options: { cudaDevice: 99 } }));
+  const reason = nccl ? `the engine sees ${cudaDevices} CUDA devices` : "this engine was built without NCCL";
+  for (const { error } of results) expect(error).toContain(`cuda:99 was asked for, but ${reason}`);
+});
+
 test("a single process needs no others", async () => {
   const group = await ProcessGroup.open(alone);
   expect(group.allGather(ones([2, 3])).shape).toEqual([2, 3]);
@@ -50,7 +67,7 @@ test("wrong tensors are refused, and the group goes on", async () => {
   const results = await outcomes(await startGroup(2, { task: "misuse" }));
   const refused = [
     "reduceScatter: expected 2 equal parts, got a tensor of shape [5]",
-    "a collective needs contiguous tensors in the CPU's memory",
+    "a collective needs contiguous tensors",
     "a parameter collects no gradient",
   ];
   expect(results).toEqual([{ result: [...refused, [2]] }, { result: [...refused, [2]] }]);

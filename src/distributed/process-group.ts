@@ -11,6 +11,8 @@ export interface GroupOptions {
   readonly timeoutMs?: number;
   /** Between two signs of life; a process without one for three intervals is called lost. */
   readonly heartbeatMs?: number;
+  /** The number of the GPU that this process uses; with it the collectives work on CUDA tensors too (NCCL). */
+  readonly cudaDevice?: number | undefined;
 }
 
 /** A collective under way. Its tensors must be left alone until `wait` returns, which is to be called once. */
@@ -40,6 +42,7 @@ export class ProcessGroup {
   /** None for a single process, whose collectives change and count nothing. */
   readonly connection: Connection | undefined;
   readonly #traffic = new TrafficCounter();
+  readonly #gatherings = new Map<string, c10d.Gatherings>();
 
   private constructor(place: Place, timeoutMs: number, connection: Connection | undefined) {
     this.rank = place.rank;
@@ -65,9 +68,9 @@ export class ProcessGroup {
 
   /** Meets the other processes. */
   static async open(place: Place, options: GroupOptions = {}): Promise<ProcessGroup> {
-    const { joinTimeoutMs = 300_000, timeoutMs = 600_000, heartbeatMs = 1000 } = options;
-    const connection =
-      place.meeting && (await Connection.open(place, place.meeting, { joinTimeoutMs, timeoutMs, heartbeatMs }));
+    const { joinTimeoutMs = 300_000, timeoutMs = 600_000, heartbeatMs = 1000, cudaDevice } = options;
+    const complete = { joinTimeoutMs, timeoutMs, heartbeatMs, cudaDevice };
+    const connection = place.meeting && (await Connection.open(place, place.meeting, complete));
     return new ProcessGroup(place, timeoutMs, connection);
   }
 
@@ -78,6 +81,10 @@ export class ProcessGroup {
 
   /** All that was sent so far, by collective. */
   get traffic(): TrafficByName {
+    for (const [name, gatherings] of this.#gatherings) {
+      const { calls, bytes, milliseconds } = gatherings.counts();
+      if (calls > 0) this.count(name, { calls, bytes, milliseconds, exposedMilliseconds: milliseconds });
+    }
     return this.#traffic.totals();
   }
 
@@ -91,9 +98,21 @@ export class ProcessGroup {
     const { connection } = this;
     if (!connection) return finished(input);
     const [b = 1, ...rest] = input.shape;
-    const output = empty([this.size * b, ...rest], { dtype: input.dtype });
+    const output = empty([this.size * b, ...rest], { dtype: input.dtype, device: input.device });
     const begin = () => connection.group.allGather(output, input);
     return this.#start(connection, { name, bytes: bytesOf(output), begin, result: () => output });
+  }
+
+  /**
+   * An all-gather that backward goes through: the gradient of this process' tensor is the sum of what all processes send back. Both
+   * ways are counted under the name. Every process must go through the same ones in the same order, backward too.
+   */
+  gatherWithGradient(name: string): (tensor: Tensor) => Tensor {
+    const { connection } = this;
+    if (!connection) return (tensor) => tensor;
+    const gatherings = this.#gatherings.get(name) ?? connection.group.gatherings();
+    this.#gatherings.set(name, gatherings);
+    return (tensor) => connection.run(name, () => gatherings.gather(tensor));
   }
 
   /** Replaces the tensor by the mean over all processes. */
@@ -129,7 +148,7 @@ export class ProcessGroup {
     const [whole = 0, ...rest] = input.shape;
     if (whole % this.size !== 0)
       throw new TypeError(`${name}: expected ${this.size} equal parts, got a tensor of shape [${input.shape}]`);
-    const output = empty([whole / this.size, ...rest], { dtype: input.dtype });
+    const output = empty([whole / this.size, ...rest], { dtype: input.dtype, device: input.device });
     const begin = () => connection.group.reduceScatter(output, input);
     return this.#start(connection, { name, bytes: bytesOf(input), begin, result: () => output });
   }

@@ -44,6 +44,7 @@ export interface Addon {
   version(): string;
   cpuCapability(): string;
   cudaDevices(): number;
+  hasNccl(): boolean;
   memory(): [used: number, cached: number, peak: number];
   resetPeakMemory(): void;
   emptyCache(): void;
@@ -63,7 +64,7 @@ export interface Addon {
   heartbeatPhase(heartbeat: number, phase: string): void;
 
   // process-group.cc
-  groupOpen(store: number, rank: number, size: number, timeoutMs: number, interfaceOrAddress: string): number;
+  groupOpen(store: number, rank: number, size: number, timeoutMs: number, at: string, cudaDevice: number): number;
   allGather(group: number, output: Handle, input: Handle): number;
   reduceScatter(group: number, output: Handle, input: Handle): number;
   allReduce(group: number, tensor: Handle): number;
@@ -75,6 +76,11 @@ export interface Addon {
   reducerOpen(group: number, parameters: readonly Handle[], firstBucketBytes: number, bucketBytes: number): number;
   reducerPrepare(reducer: number): void;
   reducerFinish(reducer: number): [buckets: number, bytes: number, milliseconds: number, exposedMilliseconds: number];
+
+  // gather.cc
+  gatherOpen(group: number): number;
+  gather(gathering: number, tensor: Handle): Handle;
+  gatherCounts(gathering: number): [calls: number, bytes: number, milliseconds: number];
 }
 
 function load(): Addon {

@@ -1,6 +1,6 @@
 // c10d, libtorch's own means for several processes, as it is: src/distributed adds what a run needs on top.
 import { native } from "../native/addon.ts";
-import type { Tensor } from "./ops.generated.ts";
+import { Tensor } from "./ops.generated.ts";
 
 /** Something of c10d that lives until it is closed. */
 class Held {
@@ -71,12 +71,25 @@ export class Store extends Held {
     return new Heartbeat(native.heartbeatStart(this.handle, key, options.intervalMs));
   }
 
-  /** Connects `size` processes over Gloo. `at` is a network interface or an address of this machine that the others reach. */
-  connect(options: { rank: number; size: number; timeoutMs: number; at: string }): Group {
-    const { rank, size, timeoutMs, at } = options;
-    return new Group(native.groupOpen(this.handle, rank, size, timeoutMs, at));
+  /**
+   * Connects `size` processes: over Gloo for tensors of the CPU and, with a `cudaDevice`, the number of the GPU that this process
+   * uses, over NCCL for tensors of GPUs. `at` is a network interface or an address of this machine that the others reach.
+   */
+  connect(options: ConnectOptions): Group {
+    const { rank, size, timeoutMs, at, cudaDevice = noDevice } = options;
+    return new Group(native.groupOpen(this.handle, rank, size, timeoutMs, at, cudaDevice));
   }
 }
+
+export interface ConnectOptions {
+  readonly rank: number;
+  readonly size: number;
+  readonly timeoutMs: number;
+  readonly at: string;
+  readonly cudaDevice?: number | undefined;
+}
+
+const noDevice = -1;
 
 /** Tells the other processes that this one lives. */
 export class Heartbeat extends Held {
@@ -92,13 +105,16 @@ export class Work extends Held {
     return native.workIsCompleted(this.handle);
   }
 
-  /** Waits for its end and returns how many milliseconds it took from its start. Closes the work. */
+  /**
+   * Waits for its end and returns how many milliseconds it took from its start. Closes the work. Of tensors on a GPU only the
+   * GPU waits, and what is queued on it from now on finds the data: the milliseconds are those that queueing took the host.
+   */
   wait(): number {
     return native.workWait(this.handle);
   }
 }
 
-/** Collectives over Gloo, on contiguous CPU tensors. Each process must call the same ones in the same order. */
+/** Collectives on contiguous tensors of one device. Each process must call the same ones in the same order. */
 export class Group extends Held {
   /** `output` becomes every process' `input` in the order of ranks. */
   allGather(output: Tensor, input: Tensor): Work {
@@ -125,6 +141,24 @@ export class Group extends Held {
   reducer(parameters: readonly Tensor[], options: { firstBucketBytes: number; bucketBytes: number }): Reducer {
     const handles = parameters.map((parameter) => parameter.handle);
     return new Reducer(native.reducerOpen(this.handle, handles, options.firstBucketBytes, options.bucketBytes));
+  }
+
+  gatherings(): Gatherings {
+    return new Gatherings(native.gatherOpen(this.handle));
+  }
+}
+
+/** Gathers that backward goes through, of one name. Each process must call and backward through the same ones in the same order. */
+export class Gatherings extends Held {
+  /** Every process' tensor [b, ...] in the order of ranks, [K b, ...]. Its gradient is the sum of what all processes send back. */
+  gather(tensor: Tensor): Tensor {
+    return new Tensor(native.gather(this.handle, tensor.handle));
+  }
+
+  /** What was gathered and sent back since this was last asked. */
+  counts(): { calls: number; bytes: number; milliseconds: number } {
+    const [calls, bytes, milliseconds] = native.gatherCounts(this.handle);
+    return { calls, bytes, milliseconds };
   }
 }
 

@@ -53,7 +53,21 @@ export function endWithParent(): void {
   native.endWithParent();
 }
 
-/** Version of libtorch, its vector instructions on this CPU, and the number of CUDA devices. */
-export function engineInfo(): { version: string; cpuCapability: string; cudaDevices: number } {
-  return { version: native.version(), cpuCapability: native.cpuCapability(), cudaDevices: native.cudaDevices() };
+export interface EngineInfo {
+  /** Of libtorch. */
+  readonly version: string;
+  /** The vector instructions that it uses on this CPU. */
+  readonly cpuCapability: string;
+  readonly cudaDevices: number;
+  /** Whether collectives on CUDA tensors are built in. */
+  readonly nccl: boolean;
+}
+
+export function engineInfo(): EngineInfo {
+  return {
+    version: native.version(),
+    cpuCapability: native.cpuCapability(),
+    cudaDevices: native.cudaDevices(),
+    nccl: native.hasNccl(),
+  };
 }

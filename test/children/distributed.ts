@@ -8,6 +8,7 @@ import { GradientReduction } from "../../src/distributed/gradient-reduction.ts";
 import { ProcessGroup } from "../../src/distributed/process-group.ts";
 import {
   backward,
+  type DType,
   empty,
   gradOf,
   liveTensors,
@@ -21,7 +22,7 @@ import {
 } from "../../src/tensor/index.ts";
 
 const [task = "", argument = ""] = process.argv.slice(2);
-const options = JSON.parse(process.env["GROUP_OPTIONS"] ?? "{}") as { timeoutMs?: number };
+const options = JSON.parse(process.env["GROUP_OPTIONS"] ?? "{}") as { timeoutMs?: number; cudaDevice?: number };
 
 const print = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
 const values = (from: number, count: number): Tensor => tensor(Array.from({ length: count }, (_, i) => from + i));
@@ -48,6 +49,28 @@ function collectives(group: ProcessGroup): unknown {
     traffic: Object.fromEntries([...group.traffic].map(([name, { calls, bytes }]) => [name, [calls, bytes]])),
     timed: [...group.traffic.values()].every(({ milliseconds, exposedMilliseconds: e }) => milliseconds > 0 && e >= 0),
   };
+}
+
+/** Rank r gives [r + 1, r + 2], K times over where it is scattered, in each element type. */
+function elementTypes(group: ProcessGroup): unknown {
+  const { rank, size } = group;
+  const numbers = (x: Tensor): number[] => x.to("float64").toArray();
+  const types: DType[] = ["float32", "float64", "bfloat16", "int64", "int32", "uint8"];
+  const each = types.map((dtype) => {
+    const make = (): Tensor => values(rank + 1, 2).to(dtype);
+    const gathered = group.allGather(make());
+    const scattered = group.reduceScatterSum(
+      tensor(Array.from({ length: size }, () => [rank + 1, rank + 2]).flat(), { dtype }),
+    );
+    const shared = make();
+    group.broadcast_([shared], { root: size - 1 });
+    const reduced = group.allReduceSum_(make());
+    const results = { gathered, scattered, shared, reduced };
+    if (Object.values(results).some((result) => result.dtype !== dtype))
+      throw new Error(`${dtype} became another type`);
+    return [dtype, Object.fromEntries(Object.entries(results).map(([name, result]) => [name, numbers(result)]))];
+  });
+  return Object.fromEntries(each);
 }
 
 /** Three layers, of which the middle one is several buckets, trained on a part of 12 rows. Gradients of two micro-batches. */
@@ -171,6 +194,7 @@ const tasks: Record<string, (group: ProcessGroup) => unknown> = {
   lackGradient,
   misuse,
   throughput,
+  elementTypes: (group) => scope(() => elementTypes(group)),
   agree: (group) => agree(group, JSON.parse(argument) as Record<string, unknown>),
   leave: (group) => (group.rank === 0 ? group.allGather(values(0, 1)) : group.close("its data has an end")),
 };
