@@ -4,6 +4,7 @@ export { Conv2d } from "./conv.ts";
 export { Embedding } from "./embedding.ts";
 export { normal, normal_ } from "./init.ts";
 export { Module, ModuleList } from "./module.ts";
+export type { Gather } from "./moments.ts";
 export { BatchNorm2d, LayerNorm } from "./norm.ts";
 export { PatchDropout } from "./patch-dropout.ts";
 export { recompute } from "./recompute.ts";

@@ -1,6 +1,7 @@
-import { batchNorm, layerNorm, noGrad, ones, type Tensor, tensor, zeros } from "../tensor/index.ts";
+import { batchNorm, layerNorm, noGrad, ones, scope, type Tensor, tensor, zeros } from "../tensor/index.ts";
 import { gainAndBias } from "./init.ts";
 import { Module } from "./module.ts";
+import { type Gather, type Moments, momentsOfAll } from "./moments.ts";
 import { isRecomputing } from "./recompute.ts";
 
 const eps = 1e-5; // PyTorch's default for both
@@ -33,6 +34,7 @@ export class BatchNorm2d extends Module {
   readonly numBatchesTracked: Tensor;
   readonly #momentum = 0.1;
   #isFrozen = false;
+  #gather: Gather | undefined;
 
   constructor(channels: number) {
     super();
@@ -49,10 +51,17 @@ export class BatchNorm2d extends Module {
     this.#isFrozen = true;
   }
 
+  /** From now on training normalises by the batches of all processes together, each of which gathers as often and in the same order. */
+  synchronise(gather: Gather): void {
+    this.#gather = gather;
+  }
+
   forward(x: Tensor): Tensor {
     const training = this.training && !this.#isFrozen;
     const learns = training && !isRecomputing();
     if (learns) noGrad(() => this.numBatchesTracked.add_(1));
+    const gather = this.#gather;
+    if (training && gather !== undefined) return scope(() => this.#forwardWithOthers(x, { gather, learns }));
     const { runningMean, runningVar } = this;
     return batchNorm(x, {
       weight: this.weight,
@@ -62,6 +71,42 @@ export class BatchNorm2d extends Module {
       momentum: this.#momentum,
       eps,
       cudnnEnabled: true,
+    });
+  }
+
+  #forwardWithOthers(x: Tensor, { gather, learns }: { gather: Gather; learns: boolean }): Tensor {
+    const moments = momentsOfAll(x, gather);
+    if (learns) this.#learn(moments);
+    const { weight, bias } = this.#throughMoments(moments);
+    const [runningMean, runningVar] = [moments.mean.detach(), moments.variance.detach()];
+    return batchNorm(x, {
+      weight,
+      bias,
+      runningMean,
+      runningVar,
+      training: false,
+      momentum: 0,
+      eps,
+      cudnnEnabled: true,
+    });
+  }
+
+  /**
+   * For y = (x - mean) r weight + bias with r = (variance + eps)^(-1/2), libtorch takes mean and r as constants. So weight and bias are
+   * handed over times (r / constant r) and plus (constant mean - mean) r weight: the same numbers, through which the gradient of y
+   * comes to the mean and the variance, and so to every process' x.
+   */
+  #throughMoments({ mean, variance }: Moments): { weight: Tensor; bias: Tensor } {
+    const r = variance.add(eps).rsqrt();
+    const weight = this.weight.mul(r.div(r.detach()));
+    const bias = this.bias.add(mean.detach().sub(mean).mul(r.detach().mul(this.weight)));
+    return { weight, bias };
+  }
+
+  #learn({ mean, unbiased }: Moments): void {
+    noGrad(() => {
+      this.runningMean.lerp_(mean.to(this.runningMean.dtype), this.#momentum);
+      this.runningVar.lerp_(unbiased.to(this.runningVar.dtype), this.#momentum);
     });
   }
 }
