@@ -3,8 +3,9 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
+import { cudaStubs } from "../scripts/setup/cuda-stubs.mjs";
 import { locateEngine } from "../src/native/locate.ts";
 
 /** A Python that has what was asked for: spawn `python` with `env`. */
@@ -28,19 +29,18 @@ export function pythonPeer(options: { packages?: readonly string[]; torch?: bool
   if (options.torch) {
     const torch = torchFor(python);
     path.push(dirname(torch));
-    const stubs = cudaStubs(torch);
-    if (stubs !== undefined) {
-      env["LD_LIBRARY_PATH"] = [stubs, env["LD_LIBRARY_PATH"]].filter(Boolean).join(":");
-      env["LD_PRELOAD"] = [join(stubs, "symbols.so"), env["LD_PRELOAD"]].filter(Boolean).join(":");
-    }
+    Object.assign(env, cudaStubs(join(torch, "lib", "libtorch_python.so"), { folder: cacheRoot(), env }));
   }
   env["PYTHONPATH"] = path.join(":");
   return { python, env };
 }
 
+function cacheRoot(): string {
+  return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "fastclip", "bench");
+}
+
 function cacheFolder(kind: string, content: string): string {
-  const root = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  return join(root, "fastclip", "bench", `${kind}-${createHash("sha256").update(content).digest("hex").slice(0, 12)}`);
+  return join(cacheRoot(), `${kind}-${createHash("sha256").update(content).digest("hex").slice(0, 12)}`);
 }
 
 /** Fills a folder under another name first, so that one that is there is whole. */
@@ -70,29 +70,6 @@ function pipInstall(python: string, folder: string, packages: readonly string[])
   execFileSync(python, ["-m", "pip", "install", ...quiet, "--target", folder, ...packages], { stdio: "inherit" });
 }
 
-/**
- * The wheel's libtorch_cuda wants 2 GB of CUDA libraries to be loaded even when no GPU is used. For those that are missing, empty
- * libraries stand in, and a preloaded one defines their symbols; a run on the CPU calls none of them. Undefined when none is missing.
- */
-function cudaStubs(torch: string): string | undefined {
-  const report = lddReport(join(torch, "lib", "libtorch_python.so"));
-  const missing = [...new Set([...report.matchAll(/^\s*(\S+) => not found/gm)].map((match) => match[1]!))];
-  if (missing.length === 0) return undefined;
-  const undefinedSymbols = [...report.matchAll(/undefined symbol: ([A-Za-z0-9_]+)/g)].map((match) => match[1]!);
-  // Python's own symbols are undefined too; the interpreter has them.
-  const symbols = [...new Set(undefinedSymbols)].filter((name) => !/^_?Py/.test(name)).sort();
-  const source = symbols.map((name) => `void *${name}[8];\n`).join("");
-  return once(cacheFolder("cuda-stubs", missing.join() + source), (folder) => {
-    compileLibrary(source, join(folder, "symbols.so"));
-    for (const name of missing) compileLibrary("", join(folder, name));
-  });
-}
-
-function compileLibrary(source: string, target: string): void {
-  const options = ["-shared", "-fPIC", "-w", `-Wl,-soname,${basename(target)}`, "-x", "c", "-", "-o", target];
-  execFileSync(process.env["CC"] ?? "cc", options, { input: source });
-}
-
 /** The engine's own torch; where its wheel was made for another Python than this one, the same version for this one. */
 function torchFor(python: string): string {
   const { torch, version } = locateEngine();
@@ -106,15 +83,6 @@ function torchFor(python: string): string {
     if (existsSync(cuda)) symlinkSync(cuda, join(partial, "nvidia"));
   });
   return join(folder, "torch");
-}
-
-/** What a library needs, and which symbols nothing defines. */
-function lddReport(library: string): string {
-  try {
-    return execFileSync("ldd", ["-r", library], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-  } catch (error) {
-    return String((error as { stdout?: string }).stdout ?? "");
-  }
 }
 
 /** A Python process that answers each line of JSON with one, so that both sides of a benchmark take turns in one run. */

@@ -3,10 +3,13 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { filesBelow, hashInputs, readJson, stamp, stampFits, unstamp, writeWhole } from "./files.mjs";
 import { mustRun } from "./process.mjs";
-import { runtimeFolders } from "./torch.mjs";
+import { cudaIncludeFolders, runtimeFolders } from "./torch.mjs";
 
-/** What the addon is built from and where it goes. `upToDate` says that nothing has changed since it was built. */
-export function planAddon({ root, build, torch }) {
+/**
+ * What the addon is built from and where it goes. `upToDate` says that nothing has changed since it was built. For CUDA it has NCCL
+ * where the headers are found; `cudaHeaders` are further folders with NVIDIA's wheels.
+ */
+export function planAddon({ root, build, torch, cudaHeaders = [] }) {
   const folder = join(build, `torch-${torch.version}`);
   const headers = join(root, "node_modules/node-api-headers");
   const settings = {
@@ -14,6 +17,8 @@ export function planAddon({ root, build, torch }) {
     TORCH_DIR: torch.dir,
     NODE_API_HEADERS: join(headers, "include"),
     RUNTIME_DIRS: runtimeFolders(torch.dir).join(";"),
+    CUDA: torch.cuda ? "ON" : "OFF",
+    CUDA_INCLUDE_DIRS: torch.cuda ? cudaIncludeFolders(torch.dir, cudaHeaders).join(";") : "",
   };
   const sources = filesBelow(join(root, "addon"));
   const inputs = hashInputs(join(root, "addon"), sources, [

@@ -1,10 +1,10 @@
 // Installing libtorch from the wheels on PyPI into the cache folder, whole or not at all.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { withLock } from "./lock.mjs";
 import { capture, mustRun, undoAtExit } from "./process.mjs";
 import { SetupError } from "./report.mjs";
-import { cachedFolder, cachedTorch } from "./torch.mjs";
+import { cachedCudaHeaders, cachedFolder, cachedTorch } from "./torch.mjs";
 
 /** Any Python that torch has wheels for would do: the C++ libraries are the same in all of them. */
 const wheelPython = "3.12";
@@ -27,18 +27,44 @@ export async function installTorch({ version, device, build, onWait }) {
   });
 }
 
+function installInto(folder, { version, device, build }) {
+  return wholeOrNotAtAll(folder, async (site, pip) => {
+    await pip("torch", ["--no-deps", `torch==${version}`], join(build, "pip-torch.log"));
+    const companions = companionsOf(metadataOf(site), device);
+    // No --no-deps here: cuda-toolkit is an empty package whose extras name the libraries.
+    if (companions.length > 0) await pip("torch's CUDA libraries", companions, join(build, "pip-companions.log"));
+  });
+}
+
+/** Makes sure that the cache holds the CUDA headers of the versions that a torch names, and returns their folder. */
+export async function installCudaHeaders({ torch, build, onWait }) {
+  const folder = cachedCudaHeaders(torch.version);
+  return await withLock(`${folder}.lock`, onWait, async () => {
+    if (existsSync(folder)) return folder;
+    removeLeftovers(folder);
+    await wholeOrNotAtAll(folder, async (site, pip) => {
+      const companions = companionsOf(metadataOf(dirname(torch.dir)), "headers");
+      await pip("the CUDA headers", companions, join(build, "pip-cuda-headers.log"));
+      removeLibraries(site);
+    });
+    return folder;
+  });
+}
+
+/** Of NVIDIA's wheels the headers stay. */
+function removeLibraries(site) {
+  for (const name of readdirSync(join(site, "nvidia")))
+    rmSync(join(site, "nvidia", name, "lib"), { recursive: true, force: true });
+}
+
 /** Everything is made in a temporary folder beside the final one, and moved there in one step. */
-async function installInto(folder, { version, device, build }) {
+async function wholeOrNotAtAll(folder, fill) {
   const temporary = mkdtempSync(join(dirname(folder), `.${basename(folder)}.`));
   const remove = () => rmSync(temporary, { recursive: true, force: true, maxRetries: 3 });
   const forget = undoAtExit(() => quietly(remove));
   try {
     const site = join(temporary, "site");
-    const pip = await pipInto(site, join(temporary, "tmp"));
-    await pip("torch", ["--no-deps", `torch==${version}`], join(build, "pip-torch.log"));
-    const companions = companionsOf(metadataOf(site), device);
-    // No --no-deps here: cuda-toolkit is an empty package whose extras name the libraries.
-    if (companions.length > 0) await pip("torch's CUDA libraries", companions, join(build, "pip-companions.log"));
+    await fill(site, await pipInto(site, join(temporary, "tmp")));
     renameSync(site, folder);
   } finally {
     forget();
@@ -63,9 +89,12 @@ function metadataOf(site) {
   return readFileSync(join(site, info, "METADATA"), "utf8");
 }
 
+/** Parts of the CUDA toolkit: those that the CPU library of a CUDA build links, and those with the headers of NCCL's process group. */
+const toolkitParts = { cpu: ["cudart", "cupti"], headers: ["cudart", "crt", "cccl"] };
+
 /**
- * The pip requirements, out of torch's own metadata, that the libraries need on a device. The CPU library of a CUDA build links the
- * CUDA runtime and the profiling interface and nothing else; a GPU needs all, and the `crt` headers to compile against them.
+ * The pip requirements, out of torch's own metadata, for a device: a GPU needs all that torch names, and headers to compile
+ * against. Or, for a build that is only tried, the "headers" alone.
  */
 function companionsOf(metadata, device) {
   const requirements = [...metadata.matchAll(/^Requires-Dist: (.*)$/gm)].map((match) => match[1].trim());
@@ -73,12 +102,16 @@ function companionsOf(metadata, device) {
     if (/extra\s*==/.test(requirement)) return [];
     const toolkit = requirement.match(/^cuda-toolkit\[([^\]]*)\](.*)$/);
     if (toolkit) {
-      const extras = toolkit[1].split(",");
-      const kept = device === "cuda" ? [...extras, "crt"] : extras.filter((name) => ["cudart", "cupti"].includes(name));
-      return [`cuda-toolkit[${kept}]${toolkit[2]}`];
+      const named = toolkit[1].split(",");
+      const parts = device === "cuda" ? new Set([...named, ...toolkitParts.headers]) : toolkitParts[device];
+      return [`cuda-toolkit[${[...parts]}]${toolkit[2]}`];
     }
-    const small = /^nvidia-cuda-(runtime|cupti)\b/.test(requirement);
-    return small || (device === "cuda" && requirement.startsWith("nvidia-")) ? [requirement] : [];
+    const wanted = {
+      cpu: /^nvidia-cuda-(runtime|cupti)\b/,
+      headers: /^nvidia-(cuda-runtime|nccl)\b/,
+      cuda: /^nvidia-/,
+    };
+    return wanted[device].test(requirement) ? [requirement] : [];
   });
 }
 

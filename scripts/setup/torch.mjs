@@ -58,6 +58,11 @@ export function cachedFolder(version, device) {
   return join(cacheFolder(), `torch-${version}-${device}`);
 }
 
+/** Where the cache keeps the headers that a build against the CUDA libraries of this version needs, for machines without them. */
+export function cachedCudaHeaders(version) {
+  return join(cacheFolder(), `cuda-headers-${version}`);
+}
+
 /** The cached torch of a version and kind ("cpu" or "cuda"), or undefined when it has to be installed. */
 export function cachedTorch(version, device) {
   const dir = join(cachedFolder(version, device), "torch");
@@ -72,6 +77,22 @@ export function runtimeFolders(torchDir) {
   return readdirSync(nvidia)
     .map((name) => join(nvidia, name, "lib"))
     .filter((folder) => existsSync(folder));
+}
+
+/** One header of each wheel that c10d's process group over NCCL is compiled against. */
+const cudaHeaders = ["nccl.h", "cuda_runtime_api.h", "crt/host_defines.h", "nv/target"];
+
+/**
+ * Include folders that together hold what NCCL's process group needs: of NVIDIA's wheels beside the torch package or in `further`
+ * folders, or of the toolkit that CUDA_HOME names. None when something is missing: torch itself depends on no compiler headers.
+ */
+export function cudaIncludeFolders(torchDir, further = []) {
+  const wheels = [join(torchDir, "../nvidia"), ...further.map((folder) => join(folder, "nvidia"))].filter(existsSync);
+  const toolkits = wheels.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
+  if (process.env.CUDA_HOME) toolkits.push(process.env.CUDA_HOME);
+  const folders = toolkits.map((folder) => join(folder, "include"));
+  const found = cudaHeaders.map((header) => folders.find((folder) => existsSync(join(folder, header))));
+  return found.includes(undefined) ? [] : [...new Set(found)];
 }
 
 function isTorch(dir) {

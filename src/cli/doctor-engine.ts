@@ -41,6 +41,7 @@ export async function checkEngine(): Promise<Check[]> {
     torch,
     checkAddon(engine, tensors.engineInfo()),
     checkDevices(engine, tensors.engineInfo().cudaDevices),
+    checkCollectives(tensors.engineInfo()),
     checkThreads(tensors.threads()),
     checkMatmul(tensors, "float32"),
     checkMatmul(tensors, "bfloat16"),
@@ -62,6 +63,14 @@ export function checkDevices(
   if (nvidia === 0) return ok("devices", "cpu; no NVIDIA GPU is here");
   const found = `${nvidia} NVIDIA GPU${nvidia === 1 ? " is" : "s are"} here, but the engine sees none`;
   return problem("devices", found, engine.cuda ? "update the NVIDIA driver" : `${setUp}: it installs torch for CUDA`);
+}
+
+/** What several processes communicate over. */
+export function checkCollectives({ cudaDevices, nccl }: { cudaDevices: number; nccl: boolean }): Check {
+  if (nccl) return ok("processes", "several communicate over Gloo, on GPUs over NCCL");
+  if (cudaDevices === 0) return ok("processes", "several communicate over Gloo; NCCL is not built in");
+  const mend = `install nvidia-cuda-crt and nvidia-cuda-cccl, of torch's CUDA version, beside torch and ${setUp}`;
+  return problem("processes", "several cannot communicate on GPUs: NCCL is not built in", mend);
 }
 
 export function checkThreads(threads: number, cores: number = usableCores()): Check {

@@ -5,7 +5,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import type * as Tensors from "../tensor/index.ts";
 import { doctor, formatChecks } from "./doctor.ts";
 import { checkCompiler, checkCpu, checkDisk, checkMemory, checkNode, ok, problem } from "./doctor-checks.ts";
-import { checkDevices, checkEngine, checkMatmul, checkThreads } from "./doctor-engine.ts";
+import { checkCollectives, checkDevices, checkEngine, checkMatmul, checkThreads } from "./doctor-engine.ts";
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -75,6 +75,17 @@ test("more threads than cores is a problem", () => {
   expect(checkThreads(8, 1)).toMatchObject({ status: "problem", mend: "set OMP_NUM_THREADS=1" });
 });
 
+test("GPUs without NCCL are a problem", () => {
+  expect(checkCollectives({ cudaDevices: 0, nccl: false })).toEqual(
+    ok("processes", "several communicate over Gloo; NCCL is not built in"),
+  );
+  expect(checkCollectives({ cudaDevices: 2, nccl: true }).found).toContain("on GPUs over NCCL");
+  expect(checkCollectives({ cudaDevices: 2, nccl: false })).toMatchObject({
+    status: "problem",
+    mend: expect.stringContaining("nvidia-cuda-crt"),
+  });
+});
+
 test("a GPU that the engine does not see is a problem", () => {
   expect(checkDevices({ cuda: false }, 0, 0).status).toBe("ok");
   expect(checkDevices({ cuda: true }, 2, 2).found).toBe("cpu and 2 × cuda");
@@ -113,6 +124,7 @@ test("the engine that set-up built is found, loads and multiplies", async () => 
     "torch",
     "addon",
     "devices",
+    "processes",
     "threads",
     "matmul float32",
     "matmul bfloat16",
