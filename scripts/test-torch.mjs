@@ -11,7 +11,16 @@ import { cachedTorch, isSupported, supported } from "./setup/torch.mjs";
 import { installTorch } from "./setup/torch-install.mjs";
 
 const root = resolve(import.meta.dirname, "..");
-const tested = ["src/tensor", "src/nn", "src/models", "src/losses", "src/optim", "src/distributed", "src/train/parity"];
+const tested = [
+  "src/tensor",
+  "src/nn",
+  "src/models",
+  "src/losses",
+  "src/optim",
+  "src/distributed",
+  "src/train/parity",
+  "test/batch-norm",
+];
 const usage = `Usage: npm run test:torch -- VERSION [TEST...]
 VERSION is a release of torch, for example 2.11.0; TEST is a part of a test file's path, default: ${tested.join(", ")}.`;
 
