@@ -108,7 +108,7 @@ function bringPackages(report, why) {
 }
 
 async function bringTorch(report, device) {
-  const size = { cpu: "0.6 GB to download, 1.3 GB on disk", cuda: "3 GB to download, 7 GB on disk" }[device];
+  const size = { cpu: "0.6 GB to download, 1.3 GB on disk", cuda: "3 GB to download, 4 GB on disk" }[device];
   const onWait = (pid) => report.note("torch", `process ${pid} is installing the same torch; waiting for it ...`);
   let torch;
   await report.step("torch", `installing ${newestTorch} for ${device} (about ${size})`, async () => {

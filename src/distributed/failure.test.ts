@@ -53,3 +53,9 @@ test("a rank that leaves early says why", async () => {
   expect(first!.error).toBe("allGather failed: rank 1 has ended: its data has an end");
   expect(second).toEqual({ result: null });
 });
+
+test("a failure inside of another collective is explained once, where it was", async () => {
+  const [first, second] = await outcomes(await startGroup(2, { task: "leaveInside" }));
+  expect(first!.error).toBe("batchNorm failed: rank 1 has ended: its data has an end");
+  expect(second).toEqual({ result: null });
+});

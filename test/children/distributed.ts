@@ -185,6 +185,15 @@ function misuse(group: ProcessGroup): unknown {
   ];
 }
 
+/** A gather inside of a reduced backward, as where batch norm is computed a second time; rank 1 is not there any more. */
+function leaveInside(group: ProcessGroup): void {
+  const weight = values(1, 2).requireGrad();
+  const reduction = new GradientReduction(group, new Map([["weight", weight]]));
+  const gather = group.gatherWithGradient("batchNorm");
+  if (group.rank === 1) group.close("its data has an end");
+  else reduction.during(() => backward([gather(weight).sum()]));
+}
+
 const tasks: Record<string, (group: ProcessGroup) => unknown> = {
   collectives: (group) => scope(() => collectives(group)),
   gradients,
@@ -192,6 +201,7 @@ const tasks: Record<string, (group: ProcessGroup) => unknown> = {
   gatherForever,
   missBarrier,
   lackGradient,
+  leaveInside,
   misuse,
   throughput,
   elementTypes: (group) => scope(() => elementTypes(group)),
