@@ -56,7 +56,7 @@ struct ReducerObject : DistributedObject {
   std::unique_ptr<c10d::Reducer> reducer;
 };
 
-// reducerOpen(group, parameters, firstBucketBytes, bucketBytes)
+// reducerOpen(group, parameters, firstBucketBytes, bucketBytes): parameters in the order in which backward comes to them
 static napi_value reducerOpen(Call& call) {
   GroupObject& object = argumentAt<GroupObject>(call, 0, "a process group");
   const std::vector<at::Tensor> parameters = toTensorList(call, call[1], "parameters");
@@ -69,8 +69,6 @@ static napi_value reducerOpen(Call& call) {
   const std::vector<bool> sparse(parameters.size(), false);
   const std::vector<size_t> limits{static_cast<size_t>(first), static_cast<size_t>(most)};
   auto buckets = std::get<0>(c10d::compute_bucket_assignment_by_size(parameters, limits, sparse));
-  // Backward comes to the last parameters first.
-  std::reverse(buckets.begin(), buckets.end());
   auto result = std::make_shared<ReducerObject>();
   result->reducer = std::make_unique<c10d::Reducer>(parameters, buckets, object.group, sparse, most, false, false,
                                                     std::unordered_map<size_t, std::string>(), first, false, false,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listCheckpoints } from "../src/train/checkpoint.ts";
 import { finalWeights, runRanks, startRanks, trainRecords } from "./support/processes.ts";
-import { cutOff, writeModel, writeShards, writeViT } from "./support/shards.ts";
+import { cutOff, writeShards, writeViT } from "./support/shards.ts";
 
 let folder: string;
 let flags: string[];
@@ -91,15 +91,6 @@ test("two processes with micro-batches average their gradients once a step", asy
   expectSameRun(parts, whole, { keepsPairs: true });
   const calls = (run: string) => trainRecords(run).map(({ traffic }) => traffic!["gradients"]!.calls);
   expect(calls(parts)).toEqual(calls(whole));
-});
-
-test("batch norm over the batches of all processes is batch norm over the whole batch", async () => {
-  const more = ["--model", writeModel(folder), "--epochs", "3"];
-  const one = await trained(1, { name: "norm-1", more });
-  const two = await trained(2, { name: "norm-2", more: [...more, "--use-bn-sync"] });
-  expectSameRun(two, one, { keepsPairs: true });
-  const apart = await trained(2, { name: "norm-apart", more });
-  expect(() => expectSameRun(apart, one, { keepsPairs: true })).toThrow();
 });
 
 test("a stopped run goes on with another number of processes", async () => {

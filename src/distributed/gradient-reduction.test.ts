@@ -23,7 +23,6 @@ test("two processes collect the mean of their gradients over two micro-batches, 
   const ratios = (sums: number[], all: number[]): number[] => all.map((value, i) => value / sums[i]!);
   const two = (ratio: number): boolean => Math.abs(ratio - 2) < 1e-4;
   expect(ratios(first!.first, one!.first).every(two)).toBe(true);
-  // Three steps: buckets are put in another order after the first one.
   for (const [step, { sums }] of first!.steps.entries())
     expect(ratios(sums, one!.steps[step]!.sums).every(two)).toBe(true);
   expect(new Set(first!.steps.map(({ live }) => live)).size).toBe(1);

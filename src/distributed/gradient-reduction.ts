@@ -1,5 +1,5 @@
 // Gradients averaged over all processes while backward runs, by PyTorch's own engine (c10d::Reducer).
-import { type c10d, gradOf, type NamedTensors, scope } from "../tensor/index.ts";
+import { backward, type c10d, gradOf, type NamedTensors, scope, setGrad, type Tensor } from "../tensor/index.ts";
 import type { ProcessGroup } from "./process-group.ts";
 
 export interface ReductionOptions {
@@ -14,7 +14,8 @@ export interface ReductionOptions {
 const mebibyte = 1024 * 1024;
 
 /**
- * Averages the gradients of `parameters`, the same in the same order on every process, each of which collects one gradient in every
+ * Averages the gradients of `parameters`, the same in the same order on every process (best that in which backward comes to them:
+ * in it they travel), each of which collects one gradient in every
  * reduced backward. What backward leaves in `.grad` while not `during` stays local and is reduced with the next one that is.
  */
 export class GradientReduction {
@@ -30,22 +31,24 @@ export class GradientReduction {
     this.#name = name;
     const { connection } = group;
     const tensors = [...parameters.values()];
-    this.#reducer = connection?.run(name, () =>
-      connection.own(connection.group.reducer(tensors, { firstBucketBytes, bucketBytes })),
-    );
+    this.#reducer = connection?.run(name, () => {
+      const reducer = connection.own(connection.group.reducer(tensors, { firstBucketBytes, bucketBytes }));
+      rehearse(reducer, tensors);
+      return reducer;
+    });
   }
 
-  /** Runs the last backward of a step; when it returns, `.grad` holds the mean over all processes. */
-  during(backward: () => void): void {
+  /** Runs `pushBack`, the last backward of a step; when it returns, `.grad` holds the mean over all processes. */
+  during(pushBack: () => void): void {
     const { connection } = this.#group;
     const reducer = this.#reducer;
     if (!connection || !reducer) {
-      backward();
+      pushBack();
       return;
     }
     const sent = connection.run(this.#name, () => {
       reducer.prepare();
-      backward();
+      pushBack();
       this.#mustBeWhole();
       return reducer.finish();
     });
@@ -66,4 +69,17 @@ export class GradientReduction {
     if (missing.length > 0)
       throw new TypeError(`no gradient came to ${missing.slice(0, 3).join(", ")}, so none were averaged`);
   }
+}
+
+/**
+ * After its first backward the reducer cuts its buckets anew, in the order in which gradients came. A rehearsal with zeros makes that the
+ * given order, so that sums are formed in one order in every step of every run, also of one that goes on from a checkpoint.
+ */
+function rehearse(reducer: c10d.Reducer, parameters: readonly Tensor[]): void {
+  scope(() => {
+    reducer.prepare();
+    for (const parameter of parameters) backward([parameter], { gradients: [parameter.zerosLike().detach()] });
+    reducer.finish();
+    for (const parameter of parameters) setGrad(parameter, null);
+  });
 }

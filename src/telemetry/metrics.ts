@@ -15,7 +15,10 @@ export interface EvalResult {
   readonly count: number;
 }
 
-/** What a process sent in one kind of exchange. */
+/**
+ * What a process sent in one kind of exchange. The milliseconds of one on CUDA tensors are the host's alone, which only queues it: how
+ * long the GPU then sends is not in them.
+ */
 export interface Traffic {
   calls: number;
   /** The size of what every process holds afterwards (of a reduce-scatter, before), summed over calls. */

@@ -7,7 +7,7 @@ import type { Encoded, OnFeatures, Towers } from "./towers.ts";
 /**
  * Encodes a batch whole, or `microBatch` pairs at a time. In parts, each part is encoded without what backward needs, the loss is
  * computed once on the features of all, and backward encodes one part after the other again. The gradients are those of the whole
- * batch, but for batch norm, whose statistics are those of a part. `onFeatures` is told of each side's features of the whole batch.
+ * batch, but for batch norm, whose statistics are those of a part (of that of all processes, where they are synchronised). `onFeatures` is told of each side's features of the whole batch.
  */
 export function encodeInParts(
   inputs: Inputs,

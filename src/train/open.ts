@@ -6,6 +6,7 @@ import type { Loader } from "../data/loader.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import { share } from "../distributed/share.ts";
 import { PairState } from "../losses/pair-state.ts";
+import { synchroniseBatchNorm } from "../models/index.ts";
 import type { Ema } from "../optim/ema.ts";
 import { createDisplay, createMessageDisplay, type Display } from "../telemetry/live.ts";
 import { type Metrics, MetricsWriter, noMetrics, truncateMetrics } from "../telemetry/metrics.ts";
@@ -62,6 +63,8 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
   const model = createConfigured(config, { begins: group.rank === 0 });
   const loader = resources.add(openTrainLoader(data, { config, onFault, group, model: model.config }));
   agreeOnRun(group, { config, data, validation, model });
+  if (config.distributed.syncBatchNorm && group.size > 1)
+    synchroniseBatchNorm(model, group.gatherWithGradient("batchNorm"));
 
   // Rank 0 finds or makes the folder, and the checkpoint in it that all go on from.
   const { folder, checkpoint } = share(group, {

@@ -3,7 +3,9 @@ import { GradientReduction } from "../distributed/gradient-reduction.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { PairState } from "../losses/pair-state.ts";
 import type { CLIP } from "../models/index.ts";
+import { type Stage, stageParameters } from "../nn/index.ts";
 import { learningRate } from "../optim/schedule.ts";
+import type { Tensor } from "../tensor/index.ts";
 import type { Config } from "./config/types.ts";
 import { Exchange } from "./exchange.ts";
 import { createMethod, type Method } from "./method.ts";
@@ -55,5 +57,13 @@ export function createReduction(
 ): GradientReduction {
   const isTrained = (name: string): boolean => name !== "logit_scale" || method.temperatureRate !== undefined;
   const trained = [...model.parameters()].filter(([name, { requiresGrad }]) => requiresGrad && isTrained(name));
-  return new GradientReduction(group, new Map(trained));
+  const places = new Map(backwardOrder(model).map((parameter, place) => [parameter, place]));
+  const placeOf = (parameter: Tensor): number => places.get(parameter) ?? -1;
+  return new GradientReduction(group, new Map(trained.sort(([, a], [, b]) => placeOf(a) - placeOf(b))));
+}
+
+/** Backward comes to the temperature first, then to the image tower and to the text tower, each from its end to its beginning. */
+function backwardOrder({ stages }: CLIP): Tensor[] {
+  const backwards = (tower: readonly Stage[]): Tensor[] => tower.flatMap(stageParameters).reverse();
+  return [...backwards(stages.image), ...backwards(stages.text)];
 }

@@ -2,9 +2,10 @@
 // and the arithmetic come from the command line. Prints one line of JSON. See test/batch-norm.test.ts.
 import { readPlace } from "../../src/distributed/environment.ts";
 import { ProcessGroup } from "../../src/distributed/process-group.ts";
-import { type Traffic, trafficSince } from "../../src/distributed/traffic.ts";
+import { trafficSince } from "../../src/distributed/traffic.ts";
 import { synchroniseBatchNorm } from "../../src/models/index.ts";
 import { BatchNorm2d, Conv2d, ModuleList, type Stage } from "../../src/nn/index.ts";
+import type { Traffic } from "../../src/telemetry/metrics.ts";
 import { gradOf, manualSeed, randn, type Tensor } from "../../src/tensor/index.ts";
 import { keepGraph, keepInputs, keepNothing, type Pass, type Tower } from "../../src/train/passes.ts";
 
