@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listCheckpoints } from "../src/train/checkpoint.ts";
 import { finalWeights, runRanks, startRanks, trainRecords } from "./support/processes.ts";
-import { cutOff, writeShards, writeViT } from "./support/shards.ts";
+import { cutOff, writeModel, writeShards, writeViT } from "./support/shards.ts";
 
 let folder: string;
 let flags: string[];
@@ -91,6 +91,22 @@ test("two processes with micro-batches average their gradients once a step", asy
   expectSameRun(parts, whole, { keepsPairs: true });
   const calls = (run: string) => trainRecords(run).map(({ traffic }) => traffic!["gradients"]!.calls);
   expect(calls(parts)).toEqual(calls(whole));
+});
+
+test("batch norm over the batches of all processes is batch norm over the whole batch", async () => {
+  const more = ["--model", writeModel(folder), "--epochs", "1", "--lr", "0.01"];
+  /** The first step tells whether features agree; the second, whether the gradients of the first did. */
+  const losses = async (size: number, name: string, flag: readonly string[] = []): Promise<number[]> =>
+    trainRecords(await trained(size, { name, more: [...more, ...flag] }))
+      .slice(0, 2)
+      .map(({ infoNce }) => infoNce);
+  const one = await losses(1, "norm-1");
+  const off = (values: readonly number[]): number[] => one.map((value, i) => Math.abs(values[i]! / value - 1));
+  const [first, second] = off(await losses(2, "norm-2", ["--use-bn-sync"]));
+  expect(first).toBeLessThan(1e-5);
+  // Rounding puts what is constant over a batch on either side of a ReLU's corner: test/batch-norm.test.ts has gradients without one.
+  expect(second).toBeLessThan(2e-3);
+  for (const apart of off(await losses(2, "norm-apart"))) expect(apart).toBeGreaterThan(1e-2);
 });
 
 test("a stopped run goes on with another number of processes", async () => {
