@@ -85,28 +85,38 @@ function torchFor(python: string): string {
   return join(folder, "torch");
 }
 
-/** A Python process that answers each line of JSON with one, so that both sides of a benchmark take turns in one run. */
-export class PeerProcess {
+/** A process that answers each line of JSON with one, so that both sides of a benchmark take turns in one run. */
+export class LineProcess {
   readonly #child: ChildProcess;
+  readonly #name: string;
   readonly #lines: Interface;
   readonly #replies: AsyncIterator<string>;
 
-  /** Runs a script that reads requests from standard input and prints replies to standard output. */
-  constructor(peer: PythonPeer, script: string, args: readonly string[] = []) {
-    this.#child = spawn(peer.python, ["-u", script, ...args], { env: peer.env, stdio: ["pipe", "pipe", "inherit"] });
-    this.#lines = createInterface({ input: this.#child.stdout! });
+  /** `child` reads requests from standard input and prints replies to standard output, both of which are pipes. */
+  constructor(child: ChildProcess, name: string) {
+    this.#child = child;
+    this.#name = name;
+    this.#lines = createInterface({ input: child.stdout! });
     this.#replies = this.#lines[Symbol.asyncIterator]();
   }
 
   async ask<Reply>(request: unknown): Promise<Reply> {
     this.#child.stdin!.write(`${JSON.stringify(request)}\n`);
     const reply = await this.#replies.next();
-    if (reply.done) throw new Error("the Python peer ended before it answered");
+    if (reply.done) throw new Error(`${this.#name} ended before it answered`);
     return JSON.parse(reply.value) as Reply;
   }
 
   close(): void {
     this.#child.stdin!.end();
     this.#lines.close();
+  }
+}
+
+/** A Python script in a process of its own. */
+export class PeerProcess extends LineProcess {
+  constructor(peer: PythonPeer, script: string, args: readonly string[] = []) {
+    const command = ["-u", script, ...args];
+    super(spawn(peer.python, command, { env: peer.env, stdio: ["pipe", "pipe", "inherit"] }), "the Python peer");
   }
 }
