@@ -122,6 +122,35 @@ async function measureRanks(ranks: number): Promise<Row[]> {
   }
 }
 
+/** What estimate.ts reckons with: the time of a round without bytes, and the part of a link's speed that a gather of 4 MB reaches. */
+async function measurePieces(): Promise<{ latencyMicroseconds: number; shares: Record<string, number> }> {
+  const [ranks, numbers] = [2, 1e6];
+  const machines = Machines.create(ranks);
+  const shape = { ranks, batch: 2, width: 2 };
+  const side = new Side({
+    name: "ours, scalars",
+    machines,
+    shape,
+    ranksPerMachine: 1,
+    port: 29_500,
+    python,
+    fastClipRepo,
+  });
+  try {
+    const latencyMicroseconds = Math.round((await side.gather(1)) * 1000);
+    const shares: Record<string, number> = {};
+    for (const link of flags.links.split(",").filter((name) => name !== "none")) {
+      machines.shape(speedOf(link));
+      const seconds = (await side.gather(numbers)) / 1000;
+      shares[link] = Number(((numbers * 4 * 8) / seconds / speedOf(link)!).toFixed(2));
+    }
+    return { latencyMicroseconds, shares };
+  } finally {
+    side.close();
+    machines.close();
+  }
+}
+
 const reason = whyNoMachines();
 if (reason !== undefined) {
   console.error(`bench/communication: ${reason}`);
@@ -129,6 +158,7 @@ if (reason !== undefined) {
 }
 for (const link of flags.links.split(",")) speedOf(link);
 const python = pythonPeer({ torch: true, packages: [openClip] });
+const pieces = await measurePieces();
 const rows: Row[] = [];
 for (const ranks of flags.ranks.split(",").map(Number)) rows.push(...(await measureRanks(ranks)));
 
@@ -139,8 +169,15 @@ console.log(
   `\n${flags.batch} pairs a rank, features of ${flags.dim} numbers, ${flags.turns} turns of ${flags.steps} steps`,
 );
 console.log(`${machine}; Node ${versions.node}, libtorch and Python's torch ${versions.libtorch}, ${openClip}`);
+console.log(
+  `a gather between 2 machines: ${pieces.latencyMicroseconds} us of one number, of 4 MB at ${Object.entries(
+    pieces.shares,
+  )
+    .map(([link, share]) => `${share} of ${link}`)
+    .join(", ")}`,
+);
 if (fastClipRepo === undefined)
   console.log("FastCLIP (PyTorch) is left out: --fastclip-repo was not given (see the head of this file)");
 if (flags.json !== undefined)
-  writeFileSync(flags.json, `${JSON.stringify({ machine, versions, ...flags, rows }, null, 2)}\n`);
+  writeFileSync(flags.json, `${JSON.stringify({ machine, versions, ...flags, pieces, rows }, null, 2)}\n`);
 if (flags.plot !== undefined) writeFileSync(flags.plot, plot(rows));

@@ -10,6 +10,7 @@ const lines: Readonly<Record<SideName, { color: string; dashes: string }>> = {
   "OpenCLIP (PyTorch)": { color: "#d55e00", dashes: "6 4" },
 };
 const panel = { width: 250, height: 230, gap: 60, left: 60, top: 50 };
+const keyWidth = 210;
 const linkNames: Readonly<Record<string, string>> = { none: "link without limit" };
 
 interface Scale {
@@ -24,14 +25,14 @@ export function plot(rows: readonly Row[]): string {
   const shared = rows.filter(({ ranks }) => ranks > 1);
   const links = [...new Set(shared.map(({ link }) => link))];
   const scale = scaleOf(shared);
-  const width = panel.left + links.length * (panel.width + panel.gap);
+  const sides = [...new Set(shared.map(({ side }) => side))];
+  const width = panel.left + Math.max(links.length * (panel.width + panel.gap), sides.length * keyWidth);
   const height = panel.top + panel.height + 80;
   const panels = links.map((link, i) => {
     const rowsOfLink = shared.filter((row) => row.link === link);
     const x = panel.left + i * (panel.width + panel.gap);
     return `<g transform="translate(${x} ${panel.top})">${drawPanel(link, rowsOfLink, scale)}</g>`;
   });
-  const sides = [...new Set(shared.map(({ side }) => side))];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
     `<rect width="${width}" height="${height}" fill="white"/>`,
@@ -41,7 +42,7 @@ export function plot(rows: readonly Row[]): string {
       "start",
     ),
     ...panels,
-    ...sides.map((side, i) => drawKey(side, { x: panel.left + i * 210, y: height - 20 })),
+    ...sides.map((side, i) => drawKey(side, { x: panel.left + i * keyWidth, y: height - 20 })),
     "</svg>\n",
   ].join("\n");
 }

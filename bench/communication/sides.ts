@@ -58,6 +58,14 @@ export class Side {
     return replies.flatMap(({ gradients }) => gradients);
   }
 
+  /** Milliseconds of a gather of so many float32 from each rank; ours only. */
+  async gather(numbers: number): Promise<number> {
+    const replies = await Promise.all(
+      this.#ranks.map((rank) => rank.ask<{ milliseconds: number }>({ gather: numbers })),
+    );
+    return Math.max(...replies.map(({ milliseconds }) => milliseconds));
+  }
+
   async measure(steps: number): Promise<Measured> {
     const before = this.#sentBytes();
     const turns = await Promise.all(this.#ranks.map((rank) => rank.ask<Turn>({ steps })));
