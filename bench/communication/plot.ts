@@ -50,10 +50,10 @@ export function plot(rows: readonly Row[]): string {
 function scaleOf(rows: readonly Row[]): Scale {
   const ranks = [...new Set(rows.map((row) => row.ranks))].sort((a, b) => a - b);
   const powers = rows.map(({ milliseconds }) => Math.log10(milliseconds));
-  const [low, high] = [Math.floor(Math.min(...powers)), Math.ceil(Math.max(...powers))];
+  const [low, high] = [Math.floor(Math.min(...powers)), Math.max(...powers) + 0.1];
   return {
     ranks,
-    ticks: Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i)),
+    ticks: Array.from({ length: Math.floor(high) - low + 1 }, (_, i) => 10 ** (low + i)),
     x: (value) => ((ranks.indexOf(value) + 0.5) / ranks.length) * panel.width,
     y: (value) => panel.height * (1 - (Math.log10(value) - low) / (high - low)),
   };

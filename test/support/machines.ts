@@ -12,7 +12,7 @@ export interface Machine {
 }
 
 /** The name of every machine's only network interface but lo. */
-const machineInterface = "eth0";
+export const machineInterface = "eth0";
 
 const network = "10.87.0"; // a private range, and only inside the namespaces
 const mostMachines = 200;
