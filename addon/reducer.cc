@@ -86,7 +86,6 @@ static napi_value reducerPrepare(Call& call) {
     object.times->bytes = 0;
   }
   object.reducer->prepare_for_forward();
-  object.reducer->rebuild_buckets();
   object.reducer->prepare_for_backward({});
   return undefined(call.env);
 }
@@ -96,6 +95,7 @@ static napi_value reducerPrepare(Call& call) {
 static napi_value reducerFinish(Call& call) {
   ReducerObject& object = argumentAt<ReducerObject>(call, 0, "a reducer");
   object.reducer->check_finalized();
+  object.reducer->rebuild_buckets();  // once, after the first backward
   std::lock_guard<std::mutex> lock(object.times->mutex);
   const auto& spans = object.times->spans;
   Clock::duration busy{}, exposed{};

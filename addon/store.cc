@@ -6,6 +6,7 @@
 
 #include <condition_variable>
 #include <cstdlib>
+#include <future>
 #include <thread>
 
 namespace fastclip {
@@ -52,7 +53,22 @@ static std::vector<std::string> toStrings(Call& call, size_t index) {
   return result;
 }
 
-static c10d::Store& keysAt(Call& call) { return *argumentAt<StoreObject>(call, 0, "a store").keys; }
+static c10::intrusive_ptr<c10d::Store> keysAt(Call& call) { return argumentAt<StoreObject>(call, 0, "a store").keys; }
+
+// For an answer of the store, beside the time that it is asked to wait itself.
+constexpr std::chrono::seconds kAnswer{5};
+
+// Asks the store in a thread of its own, and waits for the answer no longer than this: where the serving process stands still, or its
+// machine is cut off, libtorch's client would wait for ever. Then the thread stays behind with what it holds.
+template <typename Ask>
+static auto answered(std::chrono::milliseconds limit, Ask ask) -> decltype(ask()) {
+  using Answer = decltype(ask());
+  auto task = std::make_shared<std::packaged_task<Answer()>>(std::move(ask));
+  std::future<Answer> answer = task->get_future();
+  std::thread([task] { (*task)(); }).detach();
+  if (answer.wait_for(limit) == std::future_status::timeout) throw std::runtime_error("the store does not answer");
+  return answer.get();
+}
 
 // c10d logs what it also throws, and each wait that ran out. Whoever wants to read that sets TORCH_CPP_LOG_LEVEL.
 static void quietLog() {
@@ -80,31 +96,42 @@ static napi_value storeOpen(Call& call) {
 static napi_value storePort(Call& call) { return fromDouble(call.env, argumentAt<StoreObject>(call, 0, "a store").tcp->getPort()); }
 
 static napi_value storeSet(Call& call) {
-  keysAt(call).set(toString(call.env, call[1], "key"), toString(call.env, call[2], "value"));
+  answered(kAnswer, [keys = keysAt(call), key = toString(call.env, call[1], "key"), value = toString(call.env, call[2], "value")] {
+    keys->set(key, value);
+  });
   return undefined(call.env);
 }
 
 // storeGet(store, key, timeout): waits until the key is there.
 static napi_value storeGet(Call& call) {
   const std::string key = toString(call.env, call[1], "key");
-  keysAt(call).wait({key}, toTimeout(call, 2));
-  return fromString(call.env, keysAt(call).get_to_str(key));
+  const std::chrono::milliseconds timeout = toTimeout(call, 2);
+  return fromString(call.env, answered(timeout + kAnswer, [keys = keysAt(call), key, timeout] {
+    keys->wait({key}, timeout);
+    return keys->get_to_str(key);
+  }));
 }
 
-static napi_value storeCheck(Call& call) { return fromBool(call.env, keysAt(call).check(toStrings(call, 1))); }
+static napi_value storeCheck(Call& call) {
+  return fromBool(call.env, answered(kAnswer, [keys = keysAt(call), names = toStrings(call, 1)] { return keys->check(names); }));
+}
 
 static napi_value storeWait(Call& call) {
-  keysAt(call).wait(toStrings(call, 1), toTimeout(call, 2));
+  const std::chrono::milliseconds timeout = toTimeout(call, 2);
+  answered(timeout + kAnswer, [keys = keysAt(call), names = toStrings(call, 1), timeout] { keys->wait(names, timeout); });
   return undefined(call.env);
 }
 
 // storeAdd(store, key, amount) -> the sum so far
 static napi_value storeAdd(Call& call) {
-  const int64_t sum = keysAt(call).add(toString(call.env, call[1], "key"), toInt(call.env, call[2], "amount"));
+  const int64_t amount = toInt(call.env, call[2], "amount");
+  const int64_t sum = answered(kAnswer, [keys = keysAt(call), key = toString(call.env, call[1], "key"), amount] { return keys->add(key, amount); });
   return fromDouble(call.env, static_cast<double>(sum));
 }
 
-static napi_value storeDelete(Call& call) { return fromBool(call.env, keysAt(call).deleteKey(toString(call.env, call[1], "key"))); }
+static napi_value storeDelete(Call& call) {
+  return fromBool(call.env, answered(kAnswer, [keys = keysAt(call), key = toString(call.env, call[1], "key")] { return keys->deleteKey(key); }));
+}
 
 // Writes "<count> <phase>" under a key over and over, so that others can tell a process that lives from one that was killed
 // or stopped. A thread of C++, since JavaScript's own stands still during a collective.
@@ -155,7 +182,7 @@ class Heartbeat : public DistributedObject {
 
 // heartbeatStart(store, key, interval)
 static napi_value heartbeatStart(Call& call) {
-  auto object = std::make_shared<Heartbeat>(keysAt(call).clone(), toString(call.env, call[1], "key"), toTimeout(call, 2));
+  auto object = std::make_shared<Heartbeat>(keysAt(call)->clone(), toString(call.env, call[1], "key"), toTimeout(call, 2));
   return fromObject(call, std::move(object));
 }
 

@@ -47,6 +47,7 @@ async function running(
 ): Promise<Started> {
   const launcher = startTrain([...flags, "--name", name, "--nproc-per-node", `${size}`, "--epochs", "100000", ...more]);
   await until("the first checkpoint", () => listCheckpoints(join(folder, name)).length > 0);
+  await new Promise((resolve) => setTimeout(resolve, 1500)); // what a process does is told with its signs of life, once a second
   return launcher;
 }
 
@@ -157,6 +158,18 @@ test("a process that stands still is named in settable time", async () => {
   expect((await ended(launcher)).code).toBe(1);
 });
 
+test("a process that serves the store and stands still is named too, without a launcher", async () => {
+  const more = ["--name", "served", "--epochs", "100000", "--dist-timeout", "4"];
+  const ranks = await startRanks(2, { flags: [...flags, ...more] });
+  await until("the first checkpoint", () => listCheckpoints(join(folder, "served")).length > 0);
+  ranks[0]!.process.kill("SIGSTOP");
+  const started = performance.now();
+  const { code, error } = await ranks[1]!.end;
+  expect(performance.now() - started).toBeLessThan(30_000);
+  expect(error).toMatch(/^fastclip: \w+ failed: rank 0, which served the store at 127\.0\.0\.1:\d+, is gone\n$/);
+  expect(code).toBe(1);
+});
+
 test.each([
   {
     name: "a process that never comes",
@@ -179,13 +192,15 @@ test.each([
 
 test("a port that is in use is named, and free again after a run", async () => {
   const port = await freePort();
-  const [first, second] = await startRanks(2, { port, flags: [...flags, "--name", "port", "--epochs", "2"] });
+  const [first, second] = await startRanks(2, { port, flags: [...flags, "--name", "port", "--epochs", "100000"] });
   await until("the meeting", () => first!.out().includes("2 processes"));
   const variables = { RANK: 0, LOCAL_RANK: 0, WORLD_SIZE: 2, MASTER_ADDR: "127.0.0.1", MASTER_PORT: port };
   const { error, code } = await startTrain([...flags, "--name", "late"], { variables }).end;
   expect(error).toBe(`fastclip: port ${port} of this machine is in use: give the run another MASTER_PORT\n`);
   expect(code).toBe(1);
-  for (const { end } of [first!, second!]) expect(await end).toMatchObject({ code: 0, error: "" });
+  await until("the first checkpoint", () => listCheckpoints(join(folder, "port")).length > 0);
+  first!.process.kill("SIGTERM");
+  for (const { end } of [first!, second!]) expect(await end).toMatchObject({ code: 75, error: "" });
   expect(await answers(port)).toBe(false);
 });
 

@@ -190,6 +190,7 @@ function leaveInside(group: ProcessGroup): void {
   const weight = values(1, 2).requireGrad();
   const reduction = new GradientReduction(group, new Map([["weight", weight]]));
   const gather = group.gatherWithGradient("batchNorm");
+  group.barrier();
   if (group.rank === 1) group.close("its data has an end");
   else reduction.during(() => backward([gather(weight).sum()]));
 }
