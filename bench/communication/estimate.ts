@@ -1,7 +1,8 @@
 // What a step's communication would cost for the FastCLIP paper's three settings on 8, 64 and 512 GPUs: computed from the bytes of a step
 // and the costs of rings, not measured.
 //   npx tsx bench/communication/estimate.ts [--ranks 8,64,512] [--gbits 25,100,400] [--share 0.9] [--latency-us 20]
-// --gbits is the speed of a machine's link, --share the part of it that collectives reach, --latency-us the time of a round without bytes.
+// --gbits is the speed of a machine's link, --share the part of it that collectives reach, --latency-us the time of a round without bytes. The
+// defaults are assumed, for NCCL; main.ts measures both for Gloo on this computer.
 import { parseArgs } from "node:util";
 import { type Setting, stepBytes, stepSeconds } from "./cost.ts";
 
