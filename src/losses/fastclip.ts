@@ -21,6 +21,7 @@ export type Objective =
   | { readonly kind: "robust"; readonly rho: number; readonly tauGradient: TauGradient };
 
 export class FastClipLoss implements ContrastiveLoss {
+  readonly keepsPairs = true;
   readonly #objective: Objective;
   readonly #logEps: number;
   readonly #estimator: InnerEstimator;

@@ -24,6 +24,7 @@ export interface IndividualOptions {
  * kept as it is, as a logarithm, and eps is multiplied by exp(bound) instead; so the bounds are state too.
  */
 export class IndividualLoss implements ContrastiveLoss {
+  readonly keepsPairs = true;
   static readonly columns: readonly string[] = [
     ...InnerEstimator.columns,
     ...IndividualTemperatures.columns,

@@ -53,6 +53,8 @@ export interface Seen {
 }
 
 export interface ContrastiveLoss {
+  /** Whether it keeps something of pairs from step to step. */
+  readonly keepsPairs: boolean;
   /** Evaluates the inner function on this rank's pairs. */
   inner(input: LossInput): InnerResult;
   /** The gradients, given the scalars of the anchors. */

@@ -11,6 +11,8 @@ import type { ContrastiveLoss, InnerResult, LossInput, LossResult } from "./loss
  * gradient as FastCLIP's with g_i in place of u_i and eps = 1/(B-1). The scalars that ranks exchange are log g.
  */
 export class OpenClipLoss implements ContrastiveLoss {
+  readonly keepsPairs = false;
+
   inner({ features, tau }: LossInput): InnerResult {
     const inverseTau = full([1], 1 / tau);
     const logG = logInnerFunction(features, { image: inverseTau, text: inverseTau });

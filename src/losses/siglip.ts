@@ -11,6 +11,8 @@ import { opposite, type Pair, pair, type Side, sides } from "./pair.ts";
  * elsewhere. A term depends on nothing but its own similarity, so ranks exchange features and no scalars.
  */
 export class SigLipLoss implements ContrastiveLoss {
+  readonly keepsPairs = false;
+
   inner({ features, tau }: LossInput): InnerResult {
     const inverseTau = full([1], 1 / tau);
     const logG = logInnerFunction(features, { image: inverseTau, text: inverseTau });

@@ -48,15 +48,12 @@ export class Exchange {
   reduce(loss: ContrastiveLoss, { input, inner, ids }: { input: LossInput; inner: InnerResult; ids: Tensor }): Reduced {
     const { severalMachines, isFirstOfMachine } = this.#group;
     const { epoch } = input;
-    const own = { ids: input.ids, scalars: inner.scalars, epoch };
-    if (this.#options.reduction === "features" && !severalMachines)
-      return { ...this.#addUp(loss, input, inner), seen: own };
+    const byFeatures = this.#options.reduction === "features";
+    if (byFeatures && !(severalMachines && loss.keepsPairs))
+      return { ...this.#addUp(loss, input, inner), seen: { ids: input.ids, scalars: inner.scalars, epoch } };
     // One rank of each machine stores all pairs of the batch, so that every machine's table is whole.
     const scalars = this.#gatherScalars(inner.scalars);
-    const result =
-      this.#options.reduction === "features"
-        ? this.#addUp(loss, input, inner)
-        : loss.gradients(input, { of: "all", values: scalars });
+    const result = byFeatures ? this.#addUp(loss, input, inner) : loss.gradients(input, { of: "all", values: scalars });
     return { ...result, seen: isFirstOfMachine ? { ids, scalars, epoch } : undefined };
   }
 
