@@ -35,6 +35,7 @@ export function plot(rows: readonly Row[]): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    "<title>Milliseconds of a step's communication by ranks, links and sides</title>",
     `<rect width="${width}" height="${height}" fill="white"/>`,
     text(
       { x: panel.left, y: 18 },
