@@ -5,8 +5,9 @@
 // A step goes from a rank's features (random, no towers) to their gradients. The sides take turns of --steps steps; all start from the same
 // features, and must come to the same gradients and to the bytes of messages.ts. DIR is a clone of the FastCLIP authors' code:
 //   git clone https://github.com/Optimization-AI/fast_clip DIR
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { engineInfo } from "../../src/tensor/index.ts";
 import { Machines, whyNoMachines } from "../../test/support/machines.ts";
@@ -154,6 +155,10 @@ async function measurePieces(): Promise<{ latencyMicroseconds: number; shares: R
 const reason = whyNoMachines();
 if (reason !== undefined) {
   console.error(`bench/communication: ${reason}`);
+  process.exit(1);
+}
+if (fastClipRepo !== undefined && !existsSync(join(fastClipRepo, "src/fast_clip/loss.py"))) {
+  console.error(`bench/communication: --fastclip-repo ${fastClipRepo}: no clone of the FastCLIP authors' code is there`);
   process.exit(1);
 }
 for (const link of flags.links.split(",")) speedOf(link);
