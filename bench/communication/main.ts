@@ -158,7 +158,9 @@ if (reason !== undefined) {
   process.exit(1);
 }
 if (fastClipRepo !== undefined && !existsSync(join(fastClipRepo, "src/fast_clip/loss.py"))) {
-  console.error(`bench/communication: --fastclip-repo ${fastClipRepo}: no clone of the FastCLIP authors' code is there`);
+  console.error(
+    `bench/communication: --fastclip-repo ${fastClipRepo}: no clone of the FastCLIP authors' code is there`,
+  );
   process.exit(1);
 }
 for (const link of flags.links.split(",")) speedOf(link);
