@@ -60,7 +60,7 @@ async function launchAll(config: Config, flags: LaunchFlags): Promise<number | u
   if (options === undefined) return undefined;
   const { defaultName, locateRun } = await import("../train/folder.ts");
   const { run } = config;
-  const name = run.resume === undefined ? (run.name ?? defaultName(config)) : undefined;
+  const name = run.resume === undefined || run.resume === "auto" ? (run.name ?? defaultName(config)) : undefined;
   // A folder with an older run is refused before the first start: later ones go on with what they find there.
   if (isFirst(options, process.env))
     locateRun(name === undefined ? config : { ...config, run: { ...run, name } }, { isRestarted: false });
@@ -98,6 +98,6 @@ async function planOf(config: Config, processes: number): Promise<string> {
 /** `--resume RUN` goes on with the settings that the run was saved with; flags given now win over them. */
 function resumedOrNew(command: Command): Config {
   const { config, resume } = command.opts<{ config?: string; resume?: string }>();
-  if (resume === undefined || config !== undefined) return configOf(command);
+  if (resume === undefined || resume === "auto" || config !== undefined) return configOf(command);
   return loadConfig({ file: join(resume, "config.yaml"), flags: givenFlags(command) });
 }

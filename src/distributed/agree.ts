@@ -1,4 +1,5 @@
 // All processes of a run must have been started alike.
+import { findDifferences, show } from "./differences.ts";
 import type { ProcessGroup } from "./process-group.ts";
 
 /** What is compared: the configuration, the code's version, the parameters' shapes, the data's fingerprint; plain JSON. */
@@ -30,30 +31,11 @@ export function agree(group: ProcessGroup, facts: Facts): void {
 }
 
 function judge(rank: number, expected: Facts, actual: Facts): string | undefined {
-  // Through JSON, as the other's came: undefined fields are dropped there.
-  const differences = findDifferences(JSON.parse(JSON.stringify(expected)), actual, "");
+  const differences = findDifferences(expected, actual);
   if (differences.length === 0) return undefined;
   const more = differences.length - mostDifferences;
-  const named = differences.slice(0, mostDifferences).join("; ") + (more > 0 ? `; and ${more} more` : "");
-  return `rank ${rank} was not started as rank 0 was: ${named}`;
-}
-
-function findDifferences(expected: unknown, actual: unknown, path: string): string[] {
-  if (isObject(expected) && isObject(actual)) {
-    const keys = new Set([...Object.keys(expected), ...Object.keys(actual)]);
-    return [...keys].flatMap((key) => findDifferences(expected[key], actual[key], path ? `${path}.${key}` : key));
-  }
-  if (Object.is(expected, actual)) return [];
-  return [`${path} is ${show(actual)} there and ${show(expected)} on rank 0`];
-}
-
-/** Arrays too: their places are keys. */
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
-
-function show(value: unknown): string {
-  if (value === undefined) return "missing";
-  const text = JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  const each = differences
+    .slice(0, mostDifferences)
+    .map((one) => `${one.path} is ${show(one.actual)} there and ${show(one.expected)} on rank 0`);
+  return `rank ${rank} was not started as rank 0 was: ${each.join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
 }

@@ -5,6 +5,7 @@ import { loadWeights, type PreprocessConfig, saveModel } from "../models/index.t
 import type { Ema } from "../optim/ema.ts";
 import { type NamedTensors, readSafetensors, scope, writeSafetensors } from "../tensor/index.ts";
 import { copySparse, writeFolder } from "./durable.ts";
+import { seal } from "./seal.ts";
 import type { Trainer } from "./step.ts";
 
 /** What stands in state.json. */
@@ -47,19 +48,29 @@ export function savedPairs(checkpoint: string): string {
   return join(checkpoint, pairsFile);
 }
 
-/** Writes a checkpoint into RUN/checkpoints/step-N and returns its path. It is whole when it has that name. */
+/** Writes a checkpoint into RUN/checkpoints/step-N and returns its path. It is whole when it has that name; when it fails, nothing has changed. */
 export function saveCheckpoint(run: string, options: SaveOptions): string {
-  const { trainer, ema, state, preprocess, pairs } = options;
-  const folder = join(checkpointsOf(run), `step-${String(state.step).padStart(9, "0")}`);
-  writeFolder(folder, (temporary) => {
-    saveModel(temporary, trainer.model, { preprocess });
-    scope(() => writeSafetensors(join(temporary, trainingFile), trainingTensors(trainer)));
-    // A whole state dict, so that it can be loaded as weights of its own.
-    if (ema) writeSafetensors(join(temporary, emaFile), new Map([...trainer.model.stateDict(), ...ema.state()]));
-    if (existsSync(pairs)) copySparse(pairs, savedPairs(temporary));
-    writeFileSync(join(temporary, stateFile), `${JSON.stringify(state, null, 2)}\n`);
-  });
+  const { step } = options.state;
+  if (!existsSync(run)) throw new Error(`step ${step} cannot be saved: the run's folder ${run} is gone`);
+  const folder = join(checkpointsOf(run), `step-${String(step).padStart(9, "0")}`);
+  try {
+    writeFolder(folder, (temporary) => fill(temporary, options));
+  } catch (error) {
+    const last = listCheckpoints(run).at(-1);
+    const rest = last === undefined ? "there is no checkpoint yet" : `the last checkpoint is ${last}`;
+    throw new Error(`step ${step} cannot be saved: ${(error as Error).message}; ${rest}`, { cause: error });
+  }
   return folder;
+}
+
+function fill(folder: string, { trainer, ema, state, preprocess, pairs }: SaveOptions): void {
+  saveModel(folder, trainer.model, { preprocess });
+  scope(() => writeSafetensors(join(folder, trainingFile), trainingTensors(trainer)));
+  // A whole state dict, so that it can be loaded as weights of its own.
+  if (ema) writeSafetensors(join(folder, emaFile), new Map([...trainer.model.stateDict(), ...ema.state()]));
+  if (existsSync(pairs)) copySparse(pairs, savedPairs(folder));
+  writeFileSync(join(folder, stateFile), `${JSON.stringify(state, null, 2)}\n`);
+  seal(folder);
 }
 
 function trainingTensors({ optimizer }: Trainer): NamedTensors {
@@ -75,7 +86,7 @@ export function listCheckpoints(run: string): string[] {
 }
 
 /** Reads state.json of a checkpoint. */
-function readState(checkpoint: string): CheckpointState {
+export function readState(checkpoint: string): CheckpointState {
   return JSON.parse(readFileSync(join(checkpoint, stateFile), "utf8")) as CheckpointState;
 }
 
@@ -115,12 +126,6 @@ export function sweepCheckpoints(run: string): void {
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder))
     if (name.includes(".partial-")) rmSync(join(folder, name), { recursive: true });
-}
-
-/** Removes checkpoints that are not to be kept; the newest always stays. */
-export function pruneCheckpoints(run: string, keep: (state: CheckpointState) => boolean): void {
-  for (const checkpoint of listCheckpoints(run).slice(0, -1))
-    if (!keep(readState(checkpoint))) rmSync(checkpoint, { recursive: true });
 }
 
 function without(prefix: string, tensors: NamedTensors): NamedTensors {

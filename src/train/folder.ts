@@ -18,20 +18,20 @@ export const runFiles = {
 };
 
 /**
- * The folder of a new run, or that of `run.resume`; nothing is made or changed yet. A launcher that starts a run again does so with the
+ * The folder of a new run, or that of `run.resume`, or with "auto" that of the name, new or not; nothing is made or changed yet. A launcher that starts a run again does so with the
  * same settings: then the folder of its name is that of the run.
  */
 export function locateRun(
   { run, ...config }: Config,
   { isRestarted }: { isRestarted: boolean },
 ): { folder: string; isResumed: boolean } {
-  if (run.resume !== undefined) {
+  if (run.resume !== undefined && run.resume !== "auto") {
     if (existsSync(runFiles.config(run.resume))) return { folder: run.resume, isResumed: true };
     throw new Error(`--resume ${run.resume}: there is no run in it (no config.yaml)`);
   }
   const folder = join(run.logs, run.name ?? defaultName(config));
   if (!existsSync(runFiles.config(folder))) return { folder, isResumed: false };
-  if (isRestarted) return { folder, isResumed: true };
+  if (isRestarted || run.resume === "auto") return { folder, isResumed: true };
   throw new ConfigError([
     `${folder} holds a run already: choose another --name, or go on with it by --resume ${folder}`,
   ]);

@@ -27,6 +27,8 @@ export interface LoopOptions {
   readonly metrics: Metrics;
   readonly display: Display;
   readonly signal: StopSignal;
+  /** Called after every step but the last of an epoch, with where the run is to go on. */
+  readonly afterStep: (next: RunPosition) => void;
   /** Called when an epoch is finished; counts from 0. */
   readonly afterEpoch: (epoch: number) => Promise<void>;
 }
@@ -39,7 +41,7 @@ export interface RunPosition {
 
 /** Trains to the end, or to the step in which some process was asked to stop: then returns where the run is to go on. */
 export async function trainLoop(options: LoopOptions): Promise<RunPosition | undefined> {
-  const { trainer, loader, epochs, start, afterEpoch } = options;
+  const { trainer, loader, epochs, start, afterStep, afterEpoch } = options;
   const meter = new Meter({ traffic: () => trainer.group.traffic });
   const skips = new SkipCounter(options);
   for (let epoch = start.epoch; epoch < epochs; epoch++) {
@@ -47,8 +49,9 @@ export async function trainLoop(options: LoopOptions): Promise<RunPosition | und
     for await (const batch of loader.epoch(epoch, { startStep })) {
       const { stop } = runStep(batch, { ...options, meter, skips });
       const next = { epoch, stepOfEpoch: batch.step + 1 };
-      const isOver = epoch + 1 === epochs && next.stepOfEpoch === loader.stepsPerEpoch;
-      if (stop && !isOver) return next;
+      const isLast = next.stepOfEpoch === loader.stepsPerEpoch;
+      if (stop && !(isLast && epoch + 1 === epochs)) return next;
+      if (!isLast) await meter.without(async () => afterStep(next));
     }
     await meter.without(() => afterEpoch(epoch));
   }

@@ -11,8 +11,9 @@ import type { Ema } from "../optim/ema.ts";
 import { createDisplay, createMessageDisplay, type Display } from "../telemetry/live.ts";
 import { type Metrics, MetricsWriter, noMetrics, truncateMetrics } from "../telemetry/metrics.ts";
 import { setThreads } from "../tensor/index.ts";
-import { checkDataset, listCheckpoints, loadCheckpoint, sweepCheckpoints } from "./checkpoint.ts";
+import { loadCheckpoint, sweepCheckpoints } from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
+import { continueRun } from "./continue.ts";
 import { openConfigured, openTrainLoader } from "./data.ts";
 import { describeRun, locateRun, runFiles } from "./folder.ts";
 import { agreeOnRun, beginAlike } from "./group.ts";
@@ -67,7 +68,11 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
     synchroniseBatchNorm(model, group.gatherWithGradient("batchNorm"));
 
   // Rank 0 finds or makes the folder, and the checkpoint in it that all go on from.
-  const { folder, checkpoint } = share(group, {
+  const {
+    folder,
+    checkpoint,
+    messages: found,
+  } = share(group, {
     name: "the run's folder",
     make: () => prepareFolder(config, { group, data }),
   });
@@ -95,7 +100,7 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
     display.line(formatStart({ config, data, group, totalSteps, folder, startStep }));
     display.line(formatMemory(memoryEstimate(config, { microBatch, processes: group.size })));
     // What is wrong with the shards, all processes have seen.
-    for (const message of messages) say(message);
+    for (const message of [...found, ...messages]) say(message);
   }
   return { config, group, folder, trainer, ema, data, validation, loader, metrics, display, start, onFault };
 }
@@ -113,15 +118,18 @@ interface Prepared {
   readonly folder: string;
   /** What the run goes on from; nothing for a new one. */
   readonly checkpoint?: string;
+  readonly messages: readonly string[];
 }
 
 function prepareFolder(config: Config, { group, data }: { group: ProcessGroup; data: Dataset }): Prepared {
   const { folder, isResumed } = locateRun(config, { isRestarted: group.attempt > 0 });
-  const checkpoint = isResumed ? listCheckpoints(folder).at(-1) : undefined;
-  if (checkpoint !== undefined) checkDataset(checkpoint, data);
+  const { size, fingerprint } = data;
+  const { checkpoint, messages } = isResumed
+    ? continueRun(folder, { config, data: { size, fingerprint } })
+    : { checkpoint: undefined, messages: [] };
   sweepCheckpoints(folder);
   describeRun(folder, config);
-  return { folder, ...(checkpoint !== undefined && { checkpoint }) };
+  return { folder, messages, ...(checkpoint !== undefined && { checkpoint }) };
 }
 
 /** Rank 0 writes the metrics and shows the progress; the others have nothing but messages. */

@@ -2,10 +2,11 @@
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import { withGroup } from "../distributed/with-group.ts";
 import type { Evaluation } from "../eval/index.ts";
-import { pruneCheckpoints, saveCheckpoint } from "./checkpoint.ts";
+import { saveCheckpoint } from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
 import { evaluateConfigured } from "./evaluation.ts";
 import { placeOf } from "./group.ts";
+import { addEvaluation, pruneCheckpoints } from "./kept.ts";
 import { type RunPosition, trainLoop } from "./loop.ts";
 import { openRun, type Run } from "./open.ts";
 import { pairsPath } from "./pairs.ts";
@@ -51,19 +52,26 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
     const run = await openRun(config, { stream, resources, microBatch, group });
     folder = run.folder;
     const signal = resources.add(new StopSignal());
+    const due = new SaveClock(config.run);
     const stoppedAt = await trainLoop({
       ...run,
       ...config.run,
       signal,
+      afterStep: (next) => {
+        if (due.at(stepOf(run, next))) save(run, next);
+      },
       afterEpoch: async (epoch) => {
-        save(run, { epoch: epoch + 1, stepOfEpoch: 0 });
+        const checkpoint = save(run, { epoch: epoch + 1, stepOfEpoch: 0 });
+        due.restart();
         if (!isEvaluationDue(run, epoch)) return;
         evaluation = await evaluateAfter(run, epoch);
         evaluationSeconds += evaluation.seconds;
+        if (checkpoint !== undefined) rate(run, { checkpoint, evaluation });
       },
     });
     if (stoppedAt !== undefined) {
       save(run, stoppedAt);
+      if (group.rank === 0) run.display.line(`stopped after step ${stepOf(run, stoppedAt)}, which is saved`);
       stoppedBy = signal.asked ?? "SIGTERM"; // another process was asked
     }
   } catch (error) {
@@ -84,20 +92,55 @@ function shareOfMachine({ size, localSize = 1 }: ProcessGroup): { processes: num
   return { processes: size, available: process.availableMemory() / localSize };
 }
 
-/** A checkpoint at the end of every epoch and where a run is stopped; of older ones those at every `saveFrequency`th epoch stay. */
-function save({ config, group, folder, trainer, ema, data, loader, display }: Run, next: RunPosition): void {
-  // Rank 0 has all that is to be saved; the others meet it again at the next exchange.
-  const step = next.epoch * loader.stepsPerEpoch + next.stepOfEpoch;
+/** Finished steps of the whole run. */
+function stepOf({ loader }: Run, { epoch, stepOfEpoch }: RunPosition): number {
+  return epoch * loader.stepsPerEpoch + stepOfEpoch;
+}
+
+/** Says when a checkpoint is due within an epoch; at the end of every epoch there is one anyway. */
+class SaveClock {
+  readonly #settings: Pick<Config["run"], "saveSteps" | "saveMinutes">;
+  #last = performance.now();
+
+  constructor(settings: Pick<Config["run"], "saveSteps" | "saveMinutes">) {
+    this.#settings = settings;
+  }
+
+  at(step: number): boolean {
+    const { saveSteps, saveMinutes = Number.POSITIVE_INFINITY } = this.#settings;
+    const isDue = (saveSteps !== undefined && step % saveSteps === 0) || this.#minutes() >= saveMinutes;
+    if (isDue) this.restart();
+    return isDue;
+  }
+
+  restart(): void {
+    this.#last = performance.now();
+  }
+
+  #minutes(): number {
+    return (performance.now() - this.#last) / 60_000;
+  }
+}
+
+/** Rank 0 has all that is to be saved, and returns where it is; the others meet it again at the next exchange. */
+function save(run: Run, next: RunPosition): string | undefined {
+  const { config, group, folder, trainer, ema, data } = run;
+  const step = stepOf(run, next);
   group.phase = `step ${step}: saving`;
-  if (group.rank !== 0) return;
+  if (group.rank !== 0) return undefined;
   const { size, fingerprint } = data;
   const { mean, std } = config.data.aug;
   const state = { step, ...next, dataset: { size, fingerprint } };
   const pairs = pairsPath(folder, group.node);
-  saveCheckpoint(folder, { trainer, ema, state, preprocess: { mean, std }, pairs });
-  const every = config.run.saveFrequency;
-  pruneCheckpoints(folder, (older) => every > 0 && older.stepOfEpoch === 0 && older.epoch % every === 0);
-  if (next.stepOfEpoch !== 0) display.line(`stopped after step ${step}, which is saved`);
+  const checkpoint = saveCheckpoint(folder, { trainer, ema, state, preprocess: { mean, std }, pairs });
+  pruneCheckpoints(folder, config.run);
+  return checkpoint;
+}
+
+/** Notes what an evaluation found of a checkpoint; it may be the best one now. */
+function rate({ folder, config }: Run, rated: { checkpoint: string; evaluation: Evaluation }): void {
+  addEvaluation(rated.checkpoint, rated.evaluation.results);
+  pruneCheckpoints(folder, config.run);
 }
 
 function isEvaluationDue({ config, validation }: Run, epoch: number): boolean {

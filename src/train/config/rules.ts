@@ -125,6 +125,18 @@ function reductionRules({ loss, distributed }: SoundSections): Contradiction[] {
   ];
 }
 
+function resumeRules({ run }: SoundSections): Contradiction[] {
+  if (run?.resume !== "auto" || run.name !== undefined) return [];
+  return [{ paths: [["run", "resume"]], text: "auto needs the name of the run (run.name, --name)" }];
+}
+
+function bestRules({ run, data }: SoundSections): Contradiction[] {
+  if (!run || !data || run.keepBest === undefined || data.val !== undefined) return [];
+  return [
+    { paths: [["run", "keepBest"]], text: "no checkpoint is evaluated without evaluation data (data.val, --val-data)" },
+  ];
+}
+
 const rules = [
   modelRules,
   intervalRules,
@@ -135,6 +147,8 @@ const rules = [
   momentumRules,
   averageRules,
   reductionRules,
+  resumeRules,
+  bestRules,
   evaluationRules,
 ];
 

@@ -33,7 +33,8 @@ const runSchema: z.ZodType<RunConfig> = described(
       resume: described(text.exactOptional(), {
         flag: "resume",
         value: "run",
-        description: "Folder of a run to go on with from its last whole checkpoint",
+        description:
+          "Folder of a run to go on with from its last whole checkpoint; auto goes on with the run of --name, or begins it",
       }),
       seed: described(z.int().min(0).default(0), {
         flag: "seed",
@@ -72,7 +73,28 @@ const runSchema: z.ZodType<RunConfig> = described(
       saveFrequency: described(z.int().min(0).default(1), {
         flag: "save-frequency",
         unit: "epochs",
-        description: "How often a checkpoint is kept; 0 keeps only the last one",
+        description: "Of how many epochs the checkpoint of one is kept for good; 0 keeps only the last ones",
+      }),
+      saveSteps: described(z.int().min(1).exactOptional(), {
+        flag: "save-every-n-steps",
+        unit: "steps",
+        description: "A checkpoint within an epoch after every so many steps, beside the one at its end",
+      }),
+      saveMinutes: described(z.number().positive().exactOptional(), {
+        flag: "save-every-minutes",
+        unit: "minutes",
+        description: "A checkpoint when the last one is so old",
+      }),
+      keepLast: described(z.int().min(1).default(2), {
+        flag: "keep-checkpoints",
+        description:
+          "How many of the newest checkpoints are kept; where one is damaged, the run goes on from that before it",
+      }),
+      keepBest: described(text.exactOptional(), {
+        flag: "keep-best",
+        value: "metric",
+        description:
+          "The checkpoint with the highest figure of this name in its evaluation is kept too, such as zero-shot top-1",
       }),
       evalFrequency: described(z.int().min(0).default(1), {
         flag: "val-frequency",

@@ -77,6 +77,10 @@ export interface RunConfig {
   readonly epochs: number;
   readonly logEvery: number;
   readonly saveFrequency: number;
+  readonly saveSteps?: number;
+  readonly saveMinutes?: number;
+  readonly keepLast: number;
+  readonly keepBest?: string;
   readonly evalFrequency: number;
   readonly maxSkipped: number;
 }

@@ -1,0 +1,45 @@
+// Which checkpoints of a run stay: the last ones, those of every Nth epoch, and the best by a figure of its evaluation.
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { EvalResult } from "../telemetry/metrics.ts";
+import { listCheckpoints, readState } from "./checkpoint.ts";
+import type { Config } from "./config/types.ts";
+import { writeWhole } from "./durable.ts";
+
+const evaluationFile = "evaluation.json";
+
+type Keeping = Pick<Config["run"], "keepLast" | "keepBest" | "saveFrequency">;
+
+/** Writes beside a checkpoint what its evaluation found. */
+export function addEvaluation(checkpoint: string, results: readonly EvalResult[]): void {
+  writeWhole(join(checkpoint, evaluationFile), `${JSON.stringify(results, null, 2)}\n`);
+}
+
+/** Removes the checkpoints that are not to be kept. */
+export function pruneCheckpoints(run: string, keeping: Keeping): void {
+  const all = listCheckpoints(run);
+  const best = keeping.keepBest === undefined ? undefined : bestOf(all, keeping.keepBest);
+  for (const checkpoint of all.slice(0, -keeping.keepLast))
+    if (checkpoint !== best && !isOfNthEpoch(checkpoint, keeping)) rmSync(checkpoint, { recursive: true });
+}
+
+function isOfNthEpoch(checkpoint: string, { saveFrequency: every }: Keeping): boolean {
+  const { epoch, stepOfEpoch } = readState(checkpoint);
+  return every > 0 && stepOfEpoch === 0 && epoch % every === 0;
+}
+
+/** The one with the highest figure of that name, of several the newest; undefined while none was evaluated. */
+function bestOf(checkpoints: readonly string[], metric: string): string | undefined {
+  const rated = checkpoints.flatMap((checkpoint) => {
+    const value = figureOf(checkpoint, metric);
+    return value === undefined ? [] : [{ checkpoint, value }];
+  });
+  return rated.sort((a, b) => a.value - b.value).at(-1)?.checkpoint;
+}
+
+function figureOf(checkpoint: string, metric: string): number | undefined {
+  const path = join(checkpoint, evaluationFile);
+  if (!existsSync(path)) return undefined;
+  const results = JSON.parse(readFileSync(path, "utf8")) as EvalResult[];
+  return results.find((result) => result.metric === metric)?.value;
+}

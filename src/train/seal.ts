@@ -1,0 +1,40 @@
+// The seal of a saved folder: what its files hold, so that one that was damaged since is not taken for whole.
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const sealFile = "sha256.json";
+const chunkBytes = 4 * 1024 * 1024;
+
+/** Writes down the hashes of all files that a folder holds. */
+export function seal(folder: string): void {
+  const hashes = readdirSync(folder).map((name): [string, string] => [name, hashOf(join(folder, name))]);
+  writeFileSync(join(folder, sealFile), `${JSON.stringify(Object.fromEntries(hashes), null, 2)}\n`);
+}
+
+/** What is wrong with a sealed folder, in words; undefined when every file is as it was sealed. Files that came later are not looked at. */
+export function findDamage(folder: string): string | undefined {
+  const path = join(folder, sealFile);
+  if (!existsSync(path)) return undefined; // of an older version
+  let hashes: Readonly<Record<string, string>>;
+  try {
+    hashes = JSON.parse(readFileSync(path, "utf8"));
+  } catch {
+    return `${sealFile} is damaged`;
+  }
+  for (const [name, hash] of Object.entries(hashes)) {
+    if (!existsSync(join(folder, name))) return `${name} is missing`;
+    if (hashOf(join(folder, name)) !== hash) return `${name} is not what was saved (its SHA-256 differs)`;
+  }
+  return undefined;
+}
+
+function hashOf(path: string): string {
+  const [hash, chunk, file] = [createHash("sha256"), Buffer.alloc(chunkBytes), openSync(path, "r")];
+  try {
+    for (let read = readSync(file, chunk); read > 0; read = readSync(file, chunk)) hash.update(chunk.subarray(0, read));
+    return hash.digest("hex");
+  } finally {
+    closeSync(file);
+  }
+}
