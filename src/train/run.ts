@@ -13,6 +13,7 @@ import { pairsPath } from "./pairs.ts";
 import { chooseMicroBatch, explainOutOfMemory } from "./plan/index.ts";
 import { Resources } from "./resources.ts";
 import { type RunTimes, writeResults } from "./results.ts";
+import { SaveClock } from "./save-clock.ts";
 import { StopSignal } from "./stop.ts";
 
 export interface RunOptions {
@@ -95,31 +96,6 @@ function shareOfMachine({ size, localSize = 1 }: ProcessGroup): { processes: num
 /** Finished steps of the whole run. */
 function stepOf({ loader }: Run, { epoch, stepOfEpoch }: RunPosition): number {
   return epoch * loader.stepsPerEpoch + stepOfEpoch;
-}
-
-/** Says when a checkpoint is due within an epoch; at the end of every epoch there is one anyway. */
-class SaveClock {
-  readonly #settings: Pick<Config["run"], "saveSteps" | "saveMinutes">;
-  #last = performance.now();
-
-  constructor(settings: Pick<Config["run"], "saveSteps" | "saveMinutes">) {
-    this.#settings = settings;
-  }
-
-  at(step: number): boolean {
-    const { saveSteps, saveMinutes = Number.POSITIVE_INFINITY } = this.#settings;
-    const isDue = (saveSteps !== undefined && step % saveSteps === 0) || this.#minutes() >= saveMinutes;
-    if (isDue) this.restart();
-    return isDue;
-  }
-
-  restart(): void {
-    this.#last = performance.now();
-  }
-
-  #minutes(): number {
-    return (performance.now() - this.#last) / 60_000;
-  }
 }
 
 /** Rank 0 has all that is to be saved, and returns where it is; the others meet it again at the next exchange. */
