@@ -11,6 +11,8 @@ export interface Status {
   readonly samplesPerSecond: number;
   readonly loss: number;
   readonly infoNce: number;
+  /** What InfoNCE is without any information. */
+  readonly noInformation: number;
   readonly tau: number;
   readonly gamma?: number | undefined;
   readonly lr: number;
@@ -73,7 +75,11 @@ function placeCells(status: Status, { totalSteps, totalEpochs }: Progress): Cell
 function figureCells(status: Status): Cell[] {
   return [
     { label: "loss", value: formatLoss(status.loss), width: 7 },
-    { label: "InfoNCE", value: formatLoss(status.infoNce), width: 7 },
+    {
+      label: "InfoNCE",
+      value: `${formatLoss(status.infoNce)} (guessing ${status.noInformation.toFixed(2)})`,
+      width: 22,
+    },
     { label: "tau", value: formatNumber(status.tau), width: 7 },
     ...(status.gamma === undefined ? [] : [{ label: "gamma", value: status.gamma.toFixed(3), width: 5 }]),
     { label: "lr", value: formatNumber(status.lr), width: 8 },

@@ -57,6 +57,7 @@ function status(step: number, change: Partial<Status> = {}): Status {
   const figures = {
     loss: 2.5,
     infoNce: 3,
+    noInformation: 4.1589,
     tau: 0.0412,
     gamma: 0.75,
     lr: 4.1e-4,
@@ -83,8 +84,8 @@ test("the block shows the run", () => {
   expect(screen.text).toBe(
     [
       `${"━".repeat(12)}${"─".repeat(36)}   25.0 %  2 min 30 s left`,
-      "epoch 3/8   step 500/2,000     loss 2.5000    InfoNCE 3.0000    tau 0.0412    gamma 0.750",
-      "lr 4.1e-4     samples/s 412      data wait 3.1 %    memory 1.21 GB",
+      "epoch 3/8   step 500/2,000     loss 2.5000    InfoNCE 3.0000 (guessing 4.16)   tau 0.0412",
+      "gamma 0.750   lr 4.1e-4     samples/s 412      data wait 3.1 %    memory 1.21 GB",
       "",
     ].join("\n"),
   );
@@ -165,7 +166,7 @@ test("off a terminal: a plain line at each log interval and at the end", () => {
   const lines = screen.writes.join("").trimEnd().split("\n");
   expect(lines).toHaveLength(4);
   expect(lines[1]).toBe(
-    "epoch 1/1  step 10/25  loss 2.5000  InfoNCE 3.0000  tau 0.0412  gamma 0.750  lr 4.1e-4  samples/s 412  data wait 3.1 %  memory 1.21 GB  left 15 s",
+    "epoch 1/1  step 10/25  loss 2.5000  InfoNCE 3.0000 (guessing 4.16)  tau 0.0412  gamma 0.750  lr 4.1e-4  samples/s 412  data wait 3.1 %  memory 1.21 GB  left 15 s",
   );
   expect(lines[3]).toContain("step 25/25");
   expect(screen.writes.join("")).not.toContain("\x1b");

@@ -21,6 +21,7 @@ function train(step: number, change: Partial<TrainRecord> = {}): TrainRecord {
     samples: step * 64,
     loss: 2.5,
     infoNce: 3,
+    noInformation: 4.1589,
     tau: 0.05,
     lr: 1e-3,
     ...speeds,

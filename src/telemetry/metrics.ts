@@ -39,8 +39,10 @@ export interface TrainRecord {
   readonly samples: number;
   /** The method's own loss. */
   readonly loss: number;
-  /** InfoNCE of the same batches, which compares methods; ln(batch size) without any information. */
+  /** InfoNCE of the same batches, which compares methods. */
   readonly infoNce: number;
+  /** What InfoNCE is without any information: ln(batch size). */
+  readonly noInformation: number;
   /** The temperature; the mean where every sample has its own. */
   readonly tau: number;
   /** Weight of the newest inner function in u; absent for losses that keep no u. */

@@ -10,6 +10,7 @@ import { inputsOf } from "./encode.ts";
 import { Meter } from "./meter.ts";
 import { type StepResult, type Trainer, trainStep } from "./step.ts";
 import type { StopSignal } from "./stop.ts";
+import { Watch } from "./watch.ts";
 
 export interface LoopOptions {
   readonly trainer: Trainer;
@@ -44,10 +45,12 @@ export async function trainLoop(options: LoopOptions): Promise<RunPosition | und
   const { trainer, loader, epochs, start, afterStep, afterEpoch } = options;
   const meter = new Meter({ traffic: () => trainer.group.traffic });
   const skips = new SkipCounter(options);
+  const learnsTau = trainer.method.temperatureRate !== undefined;
+  const watch = new Watch({ start: start.epoch * loader.stepsPerEpoch + start.stepOfEpoch, learnsTau });
   for (let epoch = start.epoch; epoch < epochs; epoch++) {
     const startStep = epoch === start.epoch ? start.stepOfEpoch : 0;
     for await (const batch of loader.epoch(epoch, { startStep })) {
-      const { stop } = runStep(batch, { ...options, meter, skips });
+      const { stop } = runStep(batch, { ...options, meter, skips, watch });
       const next = { epoch, stepOfEpoch: batch.step + 1 };
       const isLast = next.stepOfEpoch === loader.stepsPerEpoch;
       if (stop && !(isLast && epoch + 1 === epochs)) return next;
@@ -58,7 +61,7 @@ export async function trainLoop(options: LoopOptions): Promise<RunPosition | und
   return undefined;
 }
 
-function runStep(batch: Batch, options: LoopOptions & { meter: Meter; skips: SkipCounter }): StepResult {
+function runStep(batch: Batch, options: LoopOptions & { meter: Meter; skips: SkipCounter; watch: Watch }): StepResult {
   const { trainer, ema, loader, meter, skips, signal, seed } = options;
   const { epoch, size, waitMs } = batch;
   const step = epoch * loader.stepsPerEpoch + batch.step;
@@ -107,7 +110,7 @@ class SkipCounter {
 
 /** The display is told of every step; the metrics file, and every process, of every `logEvery`th and of the last one. */
 function report(
-  { trainer, meter, metrics, display, logEvery, loader, epochs }: LoopOptions & { meter: Meter },
+  { trainer, meter, watch, metrics, display, logEvery, loader, epochs }: LoopOptions & { meter: Meter; watch: Watch },
   at: Pick<TrainRecord, "step" | "epoch" | "samples">,
 ): void {
   const isDue = at.step % logEvery === 0 || at.step === epochs * loader.stepsPerEpoch;
@@ -115,6 +118,11 @@ function report(
   if (isDue) {
     metrics.write(record);
     meter.restart();
+    if (trainer.group.rank === 0)
+      for (const message of watch.look(record)) {
+        metrics.write({ kind: "event", level: "warning", message, step: at.step });
+        display.line(message);
+      }
   }
   display.update(record);
 }

@@ -53,6 +53,7 @@ export class Meter {
       ...at,
       loss: this.#loss / this.#steps,
       infoNce: this.#infoNce / this.#steps,
+      noInformation: Math.log(this.#samples / this.#steps),
       tau,
       gamma,
       lr,

@@ -11,6 +11,7 @@ function train(step: number, change: Partial<TrainRecord> = {}): TrainRecord {
     samples: step,
     loss: step,
     infoNce: 3,
+    noInformation: 4.1589,
     tau: 0.05,
     lr: 1e-3,
     ...speeds,

@@ -32,6 +32,7 @@ function train(step: number): MetricsRecord {
     samples: step,
     loss: step,
     infoNce: 3,
+    noInformation: 4.1589,
     tau: 0.05,
     gamma: 1,
     lr: 1e-3,
