@@ -5,10 +5,9 @@ import { join, resolve } from "node:path";
 import { buildAddon, planAddon, writeEngine } from "./setup/addon.mjs";
 import { cudaStubs } from "./setup/cuda-stubs.mjs";
 import { withLock } from "./setup/lock.mjs";
-import { installPackages, packagesLack } from "./setup/packages.mjs";
+import { prepareBuild } from "./setup/prepare.mjs";
 import { capture, mustRun } from "./setup/process.mjs";
 import { Report, SetupError } from "./setup/report.mjs";
-import { checkTools } from "./setup/tools.mjs";
 import { cachedTorch, newestTorch } from "./setup/torch.mjs";
 import { installCudaHeaders, installTorch } from "./setup/torch-install.mjs";
 
@@ -37,13 +36,7 @@ async function main(version) {
 }
 
 async function bringUp(report, { version, build, engine, onWait }) {
-  await report.step("tools", "looking for what the build needs", checkTools);
-  if (packagesLack(root)) {
-    await report.step("packages", "npm ci", async () => {
-      await installPackages(root, build);
-      return "installed from package-lock.json";
-    });
-  }
+  await prepareBuild(report, { root, build });
   const torch = cachedTorch(version, "cpu") ?? (await installTorch({ version, device: "cpu", build, onWait }));
   let headers;
   await report.step("headers", "looking for those of NCCL and CUDA (about 220 MB to download)", async () => {

@@ -3,10 +3,9 @@
 import { join, resolve } from "node:path";
 import { buildAddon, planAddon, writeEngine } from "./setup/addon.mjs";
 import { withLock } from "./setup/lock.mjs";
-import { installPackages, packagesLack } from "./setup/packages.mjs";
+import { prepareBuild } from "./setup/prepare.mjs";
 import { capture } from "./setup/process.mjs";
 import { Report, SetupError } from "./setup/report.mjs";
-import { checkTools } from "./setup/tools.mjs";
 import { cachedTorch, isSupported, supported } from "./setup/torch.mjs";
 import { installTorch } from "./setup/torch-install.mjs";
 
@@ -46,13 +45,7 @@ async function main([version, ...tests]) {
 }
 
 async function bringUp(report, { version, build, engine, onWait }) {
-  await report.step("tools", "looking for what the build needs", checkTools);
-  if (packagesLack(root)) {
-    await report.step("packages", "npm ci", async () => {
-      await installPackages(root, build);
-      return "installed from package-lock.json";
-    });
-  }
+  await prepareBuild(report, { root, build });
   let torch = cachedTorch(version, "cpu");
   if (!torch) {
     await report.step("torch", `installing ${version}`, async () => {

@@ -152,6 +152,16 @@ test("the last checkpoints, every Nth epoch's and the best one stay", async () =
   expect(listCheckpoints(join(folder, "kept")).map((path) => Number(path.slice(-9)))).toEqual(steps);
 });
 
+test("a figure that no evaluation has is named", async () => {
+  const { out, code } = await run(
+    ...["--name", "unknown", "--epochs", "1", "--val-data", `${settings["train-data"]}`, "--keep-best", "top-1"],
+  );
+  expect(code).toBe(0);
+  expect(out).toContain(
+    "--keep-best top-1: the evaluation has no such figure, so no checkpoint is kept for it; it has image-to-text",
+  );
+});
+
 test("a run folder that is gone ends the run in one sentence", async () => {
   const child = startTrain([...flags, "--name", "gone", "--epochs", "100000"]);
   while (listCheckpoints(join(folder, "gone")).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));

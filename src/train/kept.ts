@@ -15,6 +15,13 @@ export function addEvaluation(checkpoint: string, results: readonly EvalResult[]
   writeWhole(join(checkpoint, evaluationFile), `${JSON.stringify(results, null, 2)}\n`);
 }
 
+/** What is wrong with the name of the figure by which the best checkpoint is kept; undefined where the evaluation has it. */
+export function unknownMetric(metric: string | undefined, results: readonly EvalResult[]): string | undefined {
+  const names = [...new Set(results.map((result) => result.metric))];
+  if (metric === undefined || names.includes(metric)) return undefined;
+  return `--keep-best ${metric}: the evaluation has no such figure, so no checkpoint is kept for it; it has ${names.join(", ")}`;
+}
+
 /** Removes the checkpoints that are not to be kept. */
 export function pruneCheckpoints(run: string, keeping: Keeping): void {
   const all = listCheckpoints(run);

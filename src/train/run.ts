@@ -6,7 +6,7 @@ import { saveCheckpoint } from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
 import { evaluateConfigured } from "./evaluation.ts";
 import { placeOf } from "./group.ts";
-import { addEvaluation, pruneCheckpoints } from "./kept.ts";
+import { addEvaluation, pruneCheckpoints, unknownMetric } from "./kept.ts";
 import { type RunPosition, trainLoop } from "./loop.ts";
 import { openRun, type Run } from "./open.ts";
 import { pairsPath } from "./pairs.ts";
@@ -114,9 +114,15 @@ function save(run: Run, next: RunPosition): string | undefined {
 }
 
 /** Notes what an evaluation found of a checkpoint; it may be the best one now. */
-function rate({ folder, config }: Run, rated: { checkpoint: string; evaluation: Evaluation }): void {
-  addEvaluation(rated.checkpoint, rated.evaluation.results);
+function rate(run: Run, { checkpoint, evaluation }: { checkpoint: string; evaluation: Evaluation }): void {
+  const { folder, config, display, metrics } = run;
+  const { results } = evaluation;
+  addEvaluation(checkpoint, results);
   pruneCheckpoints(folder, config.run);
+  const problem = unknownMetric(config.run.keepBest, results);
+  if (problem === undefined) return;
+  display.line(problem);
+  metrics.write({ kind: "event", level: "warning", message: problem });
 }
 
 function isEvaluationDue({ config, validation }: Run, epoch: number): boolean {

@@ -49,6 +49,8 @@ const readAhead = 32;
 /** @throws when the folder holds the shards of another source, or too many rows are bad. */
 export async function pack(options: PackOptions): Promise<Packed> {
   const { source, directory, name, shardSize, maxBadRate, onFault, onShard } = options;
+  if (!/^[\w.-]+$/.test(name) || name.startsWith("."))
+    throw new Error(`the shards' name "${name}" (--name): expected letters, digits, "_", "-" and "."`);
   const opened = openSource(source, options);
   mkdirSync(directory, { recursive: true });
   refuseOther(directory, { source: basename(source), fingerprint: opened.fingerprint, name, shardSize });
@@ -134,6 +136,8 @@ async function readRow({ where, picture, captions, more }: Row, number: number):
   if (!imageExtensions.includes(extension))
     return bad("bad-picture", `${picture} is none of ${imageExtensions.join(", ")}`);
   if (caption === undefined) return bad("no-caption", "there is no caption");
+  // What stands for bytes that are no UTF-8.
+  if (captions.some((one) => one.includes("\uFFFD"))) return bad("bad-caption", "the caption is not UTF-8");
   const data = await readFile(picture).catch((error: NodeJS.ErrnoException) => error);
   if (data instanceof Error)
     return bad("no-picture", data.code === "ENOENT" ? `${picture} does not exist` : data.message);

@@ -13,6 +13,9 @@ export interface TableOptions extends SourceOptions {
 const imageNames = ["filepath", "image", "image_path", "path", "file", "file_name", "filename"];
 const captionNames = ["title", "caption", "captions", "text", "description"];
 
+/** Of one row: a quote that is never closed would else take the rest of the file for one. */
+const mostBytes = 16 * 2 ** 20;
+
 /** A line of the table and what stands in it. */
 interface Line {
   readonly number: number;
@@ -73,7 +76,7 @@ function captionsOf(value: unknown): string[] {
 
 async function* csvLines(path: string, delimiter: string): AsyncGenerator<Line> {
   const parser = createReadStream(path).pipe(
-    parse({ columns: true, delimiter, bom: true, info: true, skip_empty_lines: true }),
+    parse({ columns: true, delimiter, bom: true, info: true, skip_empty_lines: true, max_record_size: mostBytes }),
   );
   try {
     for await (const { record, info } of parser as AsyncIterable<{ record: Line["values"]; info: { lines: number } }>)
