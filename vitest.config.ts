@@ -9,6 +9,7 @@ const config: ViteUserConfig = defineConfig({
     maxWorkers: 2,
     env: { OMP_NUM_THREADS: "1" },
     testTimeout: 60_000,
+    globalSetup: "test/support/cache.ts",
   },
 });
 

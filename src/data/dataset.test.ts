@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type DatasetOptions, openDataset } from "./dataset.ts";
 import type { Fault } from "./faults.ts";
-import { splitName } from "./index.ts";
+import { splitName } from "./members.ts";
 import { picture, sampleEntries, temporaryFolder, writeShards } from "./shards.fixture.ts";
 import { type TarEntry, writeTar } from "./tar/write.ts";
 
@@ -41,7 +41,7 @@ test("ids follow the shards and the samples in them", async () => {
     shard: "shard-2.tar",
     image: await picture(9),
     extension: "png",
-    text: "caption number 9",
+    captions: ["caption number 9"],
     json: { seed: 9, caption: "json caption 9" },
   });
   await expect(dataset.readSample(12)).rejects.toThrow("there is no sample 12: the data set holds ids 0 to 11");
@@ -51,10 +51,12 @@ test("ids follow the shards and the samples in them", async () => {
 test("the caption may come from the JSON", async () => {
   const shards = await shardOf([...(await sampleEntries("a", 5)), ...(await sampleEntries("b", 6))]);
   const dataset = await openDataset({ shards, captionKey: "caption" });
-  expect((await dataset.readSample(1)).text).toBe("json caption 6");
+  expect((await dataset.readSample(1)).captions).toEqual(["json caption 6"]);
   dataset.close();
   const wrong = await openDataset({ shards, captionKey: "seed" });
-  await expect(wrong.readSample(0)).rejects.toThrow('shard-00017.tar: key "seed" of a.json is not a string');
+  await expect(wrong.readSample(0)).rejects.toThrow(
+    'shard-00017.tar: key "seed" of a.json is neither a text nor a list of texts',
+  );
   wrong.close();
 });
 

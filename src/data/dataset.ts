@@ -1,33 +1,47 @@
 import { createHash } from "node:crypto";
+import { cacheFolder } from "./cache.ts";
 import type { Fault, FaultCounts } from "./faults.ts";
-import { indexShard, type ShardIndex } from "./index.ts";
 import { Quarantine } from "./quarantine.ts";
 import { SampleReader, type SampleTable } from "./samples.ts";
-import { expandShards } from "./shards.ts";
+import { type OpenedSegment, openSegments } from "./segments/open.ts";
+import type { SourceOptions } from "./sources/source.ts";
 
 export interface DatasetOptions {
-  /** Paths of WebDataset tar shards, with braces and globs. */
+  /** WebDataset tar shards: paths or URLs with braces and globs; or tables and folders of pictures. */
   shards: string | readonly string[];
-  /** Take the caption from this key of each sample's JSON instead of its .txt. */
-  captionKey?: string;
+  /** Take the captions from these keys of each sample's JSON instead of its .txt. */
+  captionKey?: string | readonly string[];
   /** Share of bad samples above which opening fails; default 0.01. See Quarantine for the exact rule. */
   maxBadRate?: number;
   /** Told of everything that is left out. */
   onFault?: (fault: Fault) => void;
+  /** Folder of index files and copies of shards; by default the user's cache. */
+  cache?: string | undefined;
+  /** Bytes that copies of shards may take up; default 50 GB. */
+  cacheSize?: number | undefined;
+  /** Whether remote shards are fetched as a whole instead of sample by sample; default false. */
+  whole?: boolean;
+  /** Columns of tables; found by their names when absent. */
+  columns?: SourceOptions;
+  /** Which of several processes this one is, that open the same data: they share the work of indexing. */
+  part?: { readonly rank: number; readonly size: number };
+  /** Told how many of the shards have an index. */
+  onProgress?: (done: number, total: number) => void;
 }
 
 /** One sample as it lies in its shard. */
 interface Sample {
   readonly id: number;
   readonly key: string;
-  /** File name of the shard. */
+  /** File name of the shard, table or folder. */
   readonly shard: string;
   /** The picture file, not decoded. */
   readonly image: Buffer;
   /** Extension of the picture file, in lower case and without the dot. */
   readonly extension: string;
-  readonly text: string;
-  /** Contents of the .json; undefined when there is none. */
+  /** The captions, at least one. */
+  readonly captions: readonly string[];
+  /** Contents of the .json, or other columns; undefined when there are none. */
   readonly json: unknown;
 }
 
@@ -38,8 +52,10 @@ export interface Dataset {
    * id; one whose picture turns out to be damaged when it is decoded keeps it, so that ids never move while the files are the same.
    */
   readonly size: number;
-  /** Paths of the shards, in order. */
+  /** What was opened, in order: paths and URLs of shards, tables and folders. */
   readonly shards: readonly string[];
+  /** The id of the first sample of each pattern, and behind them the number of samples. */
+  readonly patternStarts: readonly number[];
   /** A hash over the shards' names and sizes and all samples' keys and places: another one when the data is another. */
   readonly fingerprint: string;
   /** What was left out when the shards were indexed. */
@@ -51,47 +67,63 @@ export interface Dataset {
   close(): void;
 }
 
-/** Finds the samples of WebDataset shards. Reads the tar headers only. */
+const defaultCacheSize = 50e9;
+
+/** Finds the samples of shards, tables and folders. Reads the tar headers only, and only of shards that have no index yet. */
 export async function openDataset(options: DatasetOptions): Promise<Dataset> {
-  const { captionKey, maxBadRate = 0.01, onFault } = options;
-  const shards = await expandShards(options.shards);
+  const { captionKey = [], maxBadRate = 0.01, onFault, cacheSize = defaultCacheSize } = options;
+  const captionKeys = typeof captionKey === "string" ? [captionKey] : captionKey;
+  const patterns = typeof options.shards === "string" ? [options.shards] : options.shards;
+  const cache = cacheFolder(options.cache);
+  const opened = await openSegments(patterns, { ...options, captionKeys, cache, cacheSize });
   const quarantine = new Quarantine({ maxBadRate, onFault });
-  const hash = createHash("sha256");
-  const indexes: ShardIndex[] = [];
-  const starts = [0];
-  let bad = 0;
-  for (const path of shards) {
-    const { index, faults } = await indexShard({ path, captionKey });
-    indexes.push(index);
-    starts.push(starts.at(-1)! + index.count);
-    bad += faults.length;
-    quarantine.record(starts.at(-1)! + bad, faults);
-    hash.update(`${index.name}\n${index.bytes}\n${index.count}\n`).update(index.rows).update(index.keys);
-  }
+  const starts = count(opened, quarantine);
   const size = starts.at(-1)!;
-  if (size === 0) throw new Error(`no sample was found in ${shards.length} shards (${describe(quarantine.counts)})`);
-  const table: SampleTable = { shards: indexes, starts, captionKey };
+  if (size === 0) throw new Error(`no sample was found in ${opened.length} shards (${describe(quarantine.counts)})`);
+  const segments = opened.map(({ segment }) => segment);
+  const table: SampleTable = { segments, starts, captionKeys, cache, cacheSize };
   const reader = new SampleReader(table);
   return {
     size,
-    shards,
-    fingerprint: hash.digest("hex"),
+    shards: opened.map(({ location }) => location),
+    patternStarts: [...patterns.map((_, i) => starts[opened.findIndex(({ pattern }) => pattern === i)]!), size],
+    fingerprint: fingerprintOf(opened),
     faults: quarantine.counts,
     table,
-    readSample: async (id) => readSample(reader, id),
+    readSample: (id) => readSample(reader, id),
     close: () => reader.close(),
   };
 }
 
-function readSample(reader: SampleReader, id: number): Sample {
+/** The ids at which segments start. Throws when too much of them is bad. */
+function count(opened: readonly OpenedSegment[], quarantine: Quarantine): number[] {
+  const starts = [0];
+  let bad = 0;
+  for (const { segment, faults } of opened) {
+    const found = faults();
+    bad += found.length;
+    starts.push(starts.at(-1)! + segment.count);
+    quarantine.record(starts.at(-1)! + bad, found);
+  }
+  return starts;
+}
+
+function fingerprintOf(opened: readonly OpenedSegment[]): string {
+  const hash = createHash("sha256");
+  for (const { segment, identity } of opened) hash.update(`${identity}\n${segment.count}\n`);
+  return hash.digest("hex");
+}
+
+async function readSample(reader: SampleReader, id: number): Promise<Sample> {
+  const { image, captions } = await reader.sample(id);
   return {
     id,
     key: reader.key(id),
-    shard: reader.shardName(id),
-    image: reader.image(id),
+    shard: reader.segmentName(id),
+    image,
     extension: reader.extension(id),
-    text: reader.caption(id),
-    json: reader.json(id),
+    captions: captions(),
+    json: await reader.json(id),
   };
 }
 

@@ -2,7 +2,7 @@
 export type FaultCause =
   /** The shard ends inside an entry, or before its end mark. */
   | "tar-cut"
-  /** A header of the shard is damaged, or the file is no tar at all. */
+  /** A header of the shard is damaged, or the file is no tar at all, or cannot be unpacked. */
   | "tar-header"
   /** The sample has no picture, or an empty one. */
   | "no-picture"

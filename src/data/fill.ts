@@ -1,8 +1,9 @@
 import { type Fault, SampleError } from "./faults.ts";
 import { decodeImage } from "./image/decode.ts";
 import { createTransform, type ImageSettings, type Transform } from "./image/transform.ts";
-import { createPlan, type Plan } from "./plan.ts";
-import { createRandom } from "./random.ts";
+import { createPlan, type Mix, type Order, type Plan } from "./plan.ts";
+import { Prefetcher } from "./prefetch.ts";
+import { createRandom, type Random } from "./random.ts";
 import { SampleReader, type SampleTable } from "./samples.ts";
 import { chunkSize, type Slot, SlotRing } from "./slots.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";
@@ -16,14 +17,17 @@ export interface FillSetup {
   readonly batchSize: number;
   readonly part: Part;
   readonly seed: number;
-  readonly shuffle: boolean;
+  readonly order: Order;
+  readonly mix: Mix | undefined;
   readonly image: ImageSettings;
   readonly contextLength: number;
   /** More bad samples than this are too many, however many are good; the consumer is the one that says so. */
   readonly mostBad: number;
+  /** Which of how many threads this one is. */
+  readonly thread: Part;
 }
 
-/** One process of several that share every batch: it has the `rank`th of `size` equal parts. */
+/** One of several processes that share every batch, or of threads that share other work: it has the `rank`th of `size` equal parts. */
 export interface Part {
   readonly rank: number;
   readonly size: number;
@@ -50,10 +54,22 @@ interface Span {
   readonly size: number;
 }
 
+/** What the lanes of one thread share. */
+interface Lane {
+  readonly plan: Plan;
+  readonly fetching: Prefetcher;
+  readonly onReady: (ticket: number, bad: BadSample[]) => void;
+}
+
+/** Sets the choice of a caption apart from the augmentation of the picture. */
+const ofCaptions = 1;
+
+/** Chunks that one thread has under way at once where each sample is a request over the network. */
+const remoteLanes = 8;
+
 /** Fills batches, together with the other threads that share its slots. */
 export class Filler {
   readonly #setup: FillSetup;
-  readonly #size: number;
   readonly #ring: SlotRing;
   readonly #reader: SampleReader;
   readonly #tokenizer: Tokenizer;
@@ -61,7 +77,6 @@ export class Filler {
 
   constructor(setup: FillSetup) {
     this.#setup = setup;
-    this.#size = setup.table.starts.at(-1)!;
     this.#ring = new SlotRing(setup);
     this.#reader = new SampleReader(setup.table);
     this.#tokenizer = createTokenizer({ contextLength: setup.contextLength });
@@ -70,14 +85,23 @@ export class Filler {
 
   /** Takes chunks until none is left or the epoch is cancelled. Calls `onReady` for each batch that it finishes. */
   async run(job: FillJob, onReady: (ticket: number, bad: BadSample[]) => void): Promise<void> {
-    const { seed, shuffle } = this.#setup;
-    const plan = createPlan({ length: this.#size, seed, epoch: job.epoch, shuffle });
+    const { table, thread } = this.#setup;
+    const plan = createPlan({ ...this.#setup, starts: table.starts }, job.epoch);
+    const fetching = new Prefetcher(this.#reader, thread);
+    const lanes = Array.from({ length: this.#reader.asksNetwork ? remoteLanes : 1 }, () =>
+      this.#lane(job, { plan, fetching, onReady }),
+    );
+    await Promise.all(lanes);
+  }
+
+  async #lane(job: FillJob, { plan, fetching, onReady }: Lane): Promise<void> {
     for (;;) {
       const { ticket, chunk } = this.#ring.take();
       const step = job.startStep + ticket;
-      if (step >= job.endStep || !this.#ring.waitUntilFree(ticket)) return;
+      if (step >= job.endStep || !(await this.#ring.whenFree(ticket))) return;
       const slot = this.#ring.slots[this.#ring.slotOf(ticket)]!;
-      const span = this.#span(step);
+      const span = this.#span(step, plan);
+      if (plan.segmentsFrom) fetching.want(plan.segmentsFrom(span.batch));
       const from = chunk * chunkSize;
       const indexes = Array.from({ length: Math.min(chunkSize, span.size - from) }, (_, i) => from + i);
       await Promise.all(indexes.map((index) => this.#tryFirst(slot, index, { plan, span, epoch: job.epoch })));
@@ -90,11 +114,11 @@ export class Filler {
     this.#reader.close();
   }
 
-  #span(step: number): Span {
+  #span(step: number, plan: Plan): Span {
     const { batchSize, part } = this.#setup;
     const batch = step * batchSize;
     const start = batch + (part.rank * batchSize) / part.size;
-    return { batch, start, size: Math.min(batchSize / part.size, this.#size - start) };
+    return { batch, start, size: Math.min(batchSize / part.size, plan.length - start) };
   }
 
   async #tryFirst(slot: Slot, index: number, at: { plan: Plan; span: Span; epoch: number }): Promise<void> {
@@ -128,7 +152,7 @@ export class Filler {
         if (faults.length > this.#setup.mostBad) return faults;
         do {
           const next = substitutes.next();
-          if (next.done) throw new Error(this.#exhausted(whole, fault));
+          if (next.done) throw new Error(exhausted(plan, { wanted: whole, fault }));
           id = next.value;
         } while (used.has(id));
         used.add(id);
@@ -146,20 +170,17 @@ export class Filler {
     for (let ahead = 1; ahead < plan.length; ahead++) yield plan.at((position + ahead) % plan.length);
   }
 
-  #exhausted(wanted: number, fault: Fault): string {
-    return `the ${this.#size} samples do not hold ${wanted} good ones for a batch; the last bad one: ${fault.message}`;
-  }
-
   /** Writes one sample into the slot; returns what is wrong with it, if anything is. */
   async #fill(slot: Slot, index: number, sample: { id: number; epoch: number }): Promise<Fault | undefined> {
     const { id, epoch } = sample;
     const { seed, contextLength, image } = this.#setup;
     try {
-      const random = createRandom([seed, epoch, id]);
+      const { image: file, captions } = await this.#reader.sample(id);
       const length = 3 * image.size * image.size;
-      await this.#writeImage(id, random, slot.images.subarray(index * length, (index + 1) * length));
+      const random = createRandom([seed, epoch, id]);
+      await this.#writeImage(id, { file, random, target: slot.images.subarray(index * length, (index + 1) * length) });
       const row = slot.tokens.subarray(index * contextLength, (index + 1) * contextLength);
-      this.#tokenizer.encodeInto(this.#reader.caption(id), row);
+      this.#tokenizer.encodeInto(this.#choose(captions(), sample), row);
       slot.ids[index] = BigInt(id);
       return undefined;
     } catch (error) {
@@ -168,12 +189,25 @@ export class Filler {
     }
   }
 
-  async #writeImage(id: number, random: () => number, target: Float32Array): Promise<void> {
-    const file = this.#reader.image(id);
+  /** In training another one of several captions every epoch, else the first. */
+  #choose(captions: readonly string[], { id, epoch }: { id: number; epoch: number }): string {
+    const { seed, image } = this.#setup;
+    if (captions.length === 1 || image.mode === "eval") return captions[0]!;
+    const random = createRandom([seed, epoch, id, ofCaptions]);
+    return captions[Math.floor(random() * captions.length)]!;
+  }
+
+  async #writeImage(
+    id: number,
+    { file, random, target }: { file: Buffer; random: Random; target: Float32Array },
+  ): Promise<void> {
     const pixels = await decodeImage(file).catch((error: Error) => {
-      const name = `${this.#reader.key(id)}.${this.#reader.extension(id)}`;
-      throw this.#reader.error(id, "bad-picture", `${name} ${error.message}`);
+      throw this.#reader.pictureError(id, error.message);
     });
     this.#transform(pixels, random, target);
   }
+}
+
+function exhausted({ length }: Plan, { wanted, fault }: { wanted: number; fault: Fault }): string {
+  return `the ${length} samples do not hold ${wanted} good ones for a batch; the last bad one: ${fault.message}`;
 }

@@ -6,12 +6,14 @@ import type { Fault } from "./faults.ts";
 import { decodeImage } from "./image/decode.ts";
 import { createTransform } from "./image/transform.ts";
 import { type Batch, createLoader, type Loader, type LoaderOptions } from "./loader.ts";
-import { createPlan } from "./plan.ts";
+import { createPlan, type Order } from "./plan.ts";
 import { temporaryFolder, writeShards } from "./shards.fixture.ts";
 import type { TarEntry } from "./tar/write.ts";
 import { createTokenizer } from "./tokenizer/tokenizer.ts";
 
 const contextLength = 16;
+const byIds: Order = { kind: "ids" };
+const shuffled: Order = { kind: "global" };
 const image: LoaderOptions["image"] = {
   size: 8,
   mean: [0.5, 0.5, 0.5],
@@ -55,7 +57,7 @@ function load(options: Partial<LoaderOptions> = {}): Loader {
     seed: 1,
     image,
     contextLength,
-    shuffle: true,
+    order: shuffled,
     dropLast: true,
   };
   const loader = createLoader({ ...defaults, ...options });
@@ -94,13 +96,13 @@ test("an epoch is the plan's order; every epoch has another", async () => {
   const loader = load({ dropLast: false });
   expect(loader.stepsPerEpoch).toBe(7);
   for (const epoch of [0, 1]) {
-    const plan = createPlan({ length: 50, seed: 1, epoch, shuffle: true });
+    const plan = createPlan({ starts: [0, 50], seed: 1, order: shuffled }, epoch);
     expect(await idsOf(loader, epoch)).toEqual(Array.from({ length: 50 }, (_, position) => plan.at(position)));
   }
 });
 
 test("the last batch may be smaller", async () => {
-  const loader = load({ shuffle: false, dropLast: false, batchSize: 20 });
+  const loader = load({ order: byIds, dropLast: false, batchSize: 20 });
   const sizes = (await batches(loader, 0)).map((batch) => {
     const { size, images, tokens } = batch as { size: number; images: number[]; tokens: number[] };
     expect([images.length, tokens.length]).toEqual([size * 3 * 64, size * contextLength]);
@@ -110,7 +112,7 @@ test("the last batch may be smaller", async () => {
 });
 
 test("the augmentation of a sample is another one every epoch", async () => {
-  const loader = load({ shuffle: false });
+  const loader = load({ order: byIds });
   const [first, second] = [await batches(loader, 0), await batches(loader, 1)] as {
     ids: number[];
     images: number[];
@@ -129,7 +131,7 @@ test("a batch holds its samples' pictures and captions", async () => {
     createTransform(settings)(await decodeImage(sample.image), Math.random, pixels);
     expect(batch.images.subarray(3 * 192, 4 * 192)).toEqual(pixels);
     const row = new Int32Array(contextLength);
-    tokenizer.encodeInto(sample.text, row);
+    tokenizer.encodeInto(sample.captions[0]!, row);
     expect(batch.tokens.subarray(3 * contextLength, 4 * contextLength)).toEqual(row);
     expect(batch.images.buffer).toBeInstanceOf(SharedArrayBuffer);
     batch.release();
@@ -139,7 +141,7 @@ test("a batch holds its samples' pictures and captions", async () => {
 test("bad samples are replaced by those with their place in the next batch, named once, and the batch stays full", async () => {
   const run = async (workers: number): Promise<unknown> => {
     const faults: Fault[] = [];
-    const loader = load({ dataset: spotted, workers, shuffle: false, onFault: (fault) => faults.push(fault) });
+    const loader = load({ dataset: spotted, workers, order: byIds, onFault: (fault) => faults.push(fault) });
     const first = await batches(loader, 0);
     const counts = loader.faults();
     await batches(loader, 1);
@@ -166,7 +168,7 @@ test("bad samples are replaced by those with their place in the next batch, name
 });
 
 test("the search for a replacement goes on at the start, and never repeats a sample", async () => {
-  const loader = load({ dataset: spotted, batchSize: 35, shuffle: true });
+  const loader = load({ dataset: spotted, batchSize: 35, order: shuffled });
   const ids = await idsOf(loader, 0);
   expect(ids).toHaveLength(35);
   expect(new Set(ids).size).toBe(35);
@@ -284,7 +286,7 @@ test("a shard that is changed or lost in the middle is an error", async () => {
   const folder = temporaryFolder();
   const dataset = await openDataset({ shards: await writeShards({ folder, count: 2, samples: 8 }) });
   utimesSync(join(folder, "shard-1.tar"), 1, 1);
-  const loader = load({ dataset, shuffle: false });
+  const loader = load({ dataset, order: byIds });
   await expect(batches(loader, 0)).rejects.toThrow(
     "shard-1.tar was changed while it was in use; open the data set again",
   );
@@ -318,7 +320,7 @@ test("an epoch or step that does not exist is refused", async () => {
 });
 
 test("an epoch in parts, each by a loader of its own, is the epoch, bad samples included", async () => {
-  const settings = { dataset: spotted, shuffle: false };
+  const settings = { dataset: spotted, order: byIds };
   const part = async (steps: { startStep?: number; endStep?: number }) => {
     const found: { batch: object; bad: Batch["bad"] }[] = [];
     for await (const batch of load(settings).epoch(0, steps)) {

@@ -2,6 +2,8 @@ import type { Dataset } from "./dataset.ts";
 import type { Fault, FaultCounts } from "./faults.ts";
 import type { BadSample, Part } from "./fill.ts";
 import { createTransform, type ImageSettings } from "./image/transform.ts";
+import type { Order } from "./plan.ts";
+import { mixedLength } from "./plan-mixed.ts";
 import { BatchQuarantine, countedAtLeast } from "./quarantine.ts";
 import { SlotRing } from "./slots.ts";
 import { Workers } from "./workers.ts";
@@ -23,8 +25,10 @@ export interface LoaderOptions {
   contextLength: number;
   /** Batches that are made ahead of the one in use; default 3. */
   prefetch?: number;
-  /** Another order every epoch; otherwise that of the ids. */
-  shuffle: boolean;
+  /** In which order an epoch goes through the samples. */
+  order: Order;
+  /** How often a sample of each of the data set's patterns comes in an epoch; once when absent. Goes with the global order. */
+  factors?: readonly number[] | undefined;
   /** Leaves out the last batch of an epoch if it is not full. */
   dropLast: boolean;
   /** Share of bad samples above which loading stops; default 0.01. See Quarantine for the exact rule. */
@@ -87,9 +91,14 @@ export function createLoader(options: LoaderOptions): Loader {
 
 const onlyPart: Part = { rank: 0, size: 1 };
 
+/** How often a sample may come in an epoch. */
+const mostTimes = 1000;
+
 class ThreadedLoader implements Loader {
   readonly stepsPerEpoch: number;
   readonly #options: LoaderOptions;
+  /** Samples in an epoch. */
+  readonly #length: number;
   readonly #part: Part;
   readonly #ring: SlotRing;
   readonly #workers: Workers;
@@ -102,11 +111,13 @@ class ThreadedLoader implements Loader {
   #run = 0;
 
   constructor(options: LoaderOptions) {
-    const { dataset, batchSize, image, contextLength, workers, seed, shuffle } = options;
+    const { dataset, batchSize, image, contextLength, workers, seed, order, factors } = options;
     const { prefetch = 3, maxBadRate = 0.01, leastTried, onFault, part = onlyPart } = options;
     this.#options = options;
     this.#part = part;
-    this.stepsPerEpoch = options.dropLast ? Math.floor(dataset.size / batchSize) : Math.ceil(dataset.size / batchSize);
+    const mix = factors && { starts: dataset.patternStarts, factors };
+    this.#length = mix ? mixedLength(mix) : dataset.size;
+    this.stepsPerEpoch = (options.dropLast ? Math.floor : Math.ceil)(this.#length / batchSize);
     this.#quarantine = new BatchQuarantine(dataset.size, { maxBadRate, leastTried, onFault });
     const imageLength = 3 * image.size * image.size;
     const count = prefetch + 1;
@@ -115,7 +126,7 @@ class ThreadedLoader implements Loader {
     const mostBad = maxBadRate * countedAtLeast(dataset.size);
     this.#workers = new Workers({
       count: workers,
-      setup: { table: dataset.table, slots, control, batchSize, part, seed, shuffle, image, contextLength, mostBad },
+      setup: { table: dataset.table, slots, control, batchSize, part, seed, order, mix, image, contextLength, mostBad },
       onReady: (ticket, bad) => this.#ready.set(ticket, bad),
       onFailure: () => this.#ring.cancel(),
     });
@@ -170,8 +181,8 @@ class ThreadedLoader implements Loader {
     const bad = this.#ready.get(ticket)!;
     this.#ready.delete(ticket);
     this.#held.add(slot);
-    const { batchSize, dataset } = this.#options;
-    const size = Math.min(batchSize / this.#part.size, dataset.size - step * batchSize);
+    const { batchSize } = this.#options;
+    const size = Math.min(batchSize / this.#part.size, this.#length - step * batchSize);
     // In the order of the batches, so that reports and a stop for too many bad samples come the same way every time.
     this.#quarantine.record(size, bad);
     return {
@@ -223,6 +234,7 @@ function checkOptions(options: LoaderOptions): void {
   whole("contextLength", contextLength, 2);
   whole("prefetch", prefetch, 1);
   whole("seed", seed, 0);
+  checkFactors(options);
   if (dropLast && dataset.size < batchSize) {
     throw new RangeError(`a batch of ${batchSize} cannot be filled from a data set of ${dataset.size} samples`);
   }
@@ -231,6 +243,16 @@ function checkOptions(options: LoaderOptions): void {
   if (part.size > 1 && !dropLast) throw new RangeError("processes can share full batches only");
   // Throws for settings that make no sense, here rather than in every thread.
   createTransform(options.image);
+}
+
+function checkFactors({ factors, dataset, order }: LoaderOptions): void {
+  if (factors === undefined) return;
+  const patterns = dataset.patternStarts.length - 1;
+  if (factors.length !== patterns)
+    throw new RangeError(`one factor for each of the ${patterns} patterns is expected, not ${factors.length}`);
+  if (!factors.every((factor) => factor > 0 && factor <= mostTimes))
+    throw new RangeError(`factors must be above 0 and at most ${mostTimes}, but are ${factors.join(", ")}`);
+  if (order.kind !== "global") throw new RangeError("factors go with the global order");
 }
 
 function checkPosition(epoch: number, { startStep, endStep }: Required<Steps>, stepsPerEpoch: number): void {

@@ -90,14 +90,14 @@ export class SlotRing {
     return { ticket: Math.floor(item / this.#chunks), chunk: item % this.#chunks };
   }
 
-  /** Thread: waits until the ticket's slot may be written; false when the epoch was cancelled. Blocks the thread. */
-  waitUntilFree(ticket: number): boolean {
+  /** Thread: waits until the ticket's slot may be written; false when the epoch was cancelled. */
+  async whenFree(ticket: number): Promise<boolean> {
     const owner = this.#owner(this.slotOf(ticket));
     for (;;) {
       const current = Atomics.load(this.control, owner);
       if (Atomics.load(this.control, cancelled) === 1) return false;
       if (current === ticket) return true;
-      Atomics.wait(this.control, owner, current);
+      await Atomics.waitAsync(this.control, owner, current).value;
     }
   }
 

@@ -7,7 +7,7 @@ const patienceMs = 5000;
 
 export interface WorkersOptions {
   count: number;
-  setup: FillSetup;
+  setup: Omit<FillSetup, "thread">;
   /** Told of each batch that is filled. */
   onReady: (ticket: number, bad: BadSample[]) => void;
   /** Told once when a thread has failed or died. */
@@ -26,7 +26,9 @@ export class Workers {
 
   constructor(options: WorkersOptions) {
     this.#options = options;
-    this.#workers = Array.from({ length: options.count }, (_, index) => startWorker(index, options.setup));
+    this.#workers = Array.from({ length: options.count }, (_, rank) =>
+      startWorker({ ...options.setup, thread: { rank, size: options.count } }),
+    );
     this.#exits = this.#workers.map((worker, index) => this.#watch(worker, index));
   }
 
@@ -102,8 +104,9 @@ export class Workers {
   }
 }
 
-function startWorker(index: number, setup: FillSetup): Worker {
-  const worker = new Worker(workerFile(), { name: `fastclip-loader-${index + 1}`, workerData: setup });
+function startWorker(setup: FillSetup): Worker {
+  const name = `fastclip-loader-${setup.thread.rank + 1}`;
+  const worker = new Worker(workerFile(), { name, workerData: setup });
   worker.unref();
   return worker;
 }

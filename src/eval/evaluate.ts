@@ -46,7 +46,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const features = await encodeDataset({ ...options, group, captions: retrieval || !classes });
   let classifier: Classifier | undefined;
   try {
-    const labels = readLabels({ reader, ids: features.ids, classes, onFault });
+    const labels = await readLabels({ reader, ids: features.ids, classes, onFault });
     if (classes) classifier = await classifierFor(classes, labels, options);
     const texts = retrieval ? features.texts : undefined;
     group.phase = "evaluation: ranking";

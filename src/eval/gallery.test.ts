@@ -19,7 +19,11 @@ function options(more: Partial<GalleryOptions> = {}): GalleryOptions {
   const pictures = Array.from({ length: count }, (_, i) => i % things);
   const queries = Array.from({ length: things }, (_, i) => i);
   return {
-    reader: { key: String, caption: String, json: () => undefined, image: () => png },
+    reader: {
+      key: String,
+      sample: async () => ({ image: png, captions: () => ["a caption"] }),
+      json: async () => undefined,
+    },
     ids: pictures.map((_, i) => 100 + i),
     captions: pictures.map((thing) => `caption of ${thing}`),
     images: tensor(pictures.flatMap(direction), { shape: [count, 2] }),

@@ -122,7 +122,7 @@ async function makeRow({ query, hits }: Found, options: GalleryOptions): Promise
     score,
     correct: shows[row] === query.shows,
     caption: captions[row]!,
-    image: await pictureUri(reader.image(ids[row]!)),
+    image: await pictureUri((await reader.sample(ids[row]!)).image),
   }));
   return { query: query.text, items: await Promise.all(items) };
 }

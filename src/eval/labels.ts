@@ -1,15 +1,19 @@
 // What a sample's JSON says of it: the class that its picture shows, and whether that was kept out of training.
 import { type Fault, SampleError } from "../data/faults.ts";
+import { mapLimited } from "../data/limited.ts";
 import type { ClassList } from "./classes.ts";
 
 /** Reads the parts of samples that are no tensors; data's SampleReader is one. */
 export interface Reader {
   key(id: number): string;
-  caption(id: number): string;
+  /** The picture file, and the captions, at least one. */
+  sample(id: number): Promise<{ image: Buffer; captions(): readonly string[] }>;
   /** The contents of the .json; undefined when there is none. */
-  json(id: number): unknown;
-  image(id: number): Buffer;
+  json(id: number): Promise<unknown>;
 }
+
+/** Samples that are read at once. */
+const atOnce = 32;
 
 /** Of the samples in one order, what evaluation wants to know. */
 export interface Labels {
@@ -32,14 +36,14 @@ export interface LabelOptions {
 }
 
 /**
- * Reads captions and labels. A sample's class is the field `class` of its JSON: an index into the class names, a name of
+ * Reads captions, the first where there are several, and labels. A sample's class is the field `class` of its JSON: an index into the class names, a name of
  * them, or a concept of them.
  *
  * @throws when a sample's class is not among the class names.
  */
-export function readLabels({ reader, ids, classes, onFault }: LabelOptions): Labels {
-  const captions = ids.map((id) => reader.caption(id));
-  const about = ids.map((id) => readAbout(reader, id, onFault));
+export async function readLabels({ reader, ids, classes, onFault }: LabelOptions): Promise<Labels> {
+  const captions = await mapLimited(ids, atOnce, async (id) => (await reader.sample(id)).captions()[0]!);
+  const about = await mapLimited(ids, atOnce, (id) => readAbout(reader, id, onFault));
   const indexOf = classes && classIndex(classes);
   const groupOf = new Map<string, number>();
   return {
@@ -63,8 +67,8 @@ interface About {
   readonly heldOutConcept: boolean | undefined;
 }
 
-function readAbout(reader: Reader, id: number, onFault: ((fault: Fault) => void) | undefined): About {
-  const { class: value, concept, heldOutConcept } = readFields(reader, id, onFault);
+async function readAbout(reader: Reader, id: number, onFault: ((fault: Fault) => void) | undefined): Promise<About> {
+  const { class: value, concept, heldOutConcept } = await readFields(reader, id, onFault);
   return {
     class: typeof value === "number" || typeof value === "string" ? value : undefined,
     concept: typeof concept === "string" ? concept : undefined,
@@ -72,14 +76,14 @@ function readAbout(reader: Reader, id: number, onFault: ((fault: Fault) => void)
   };
 }
 
-function readFields(
+async function readFields(
   reader: Reader,
   id: number,
   onFault: ((fault: Fault) => void) | undefined,
-): Record<keyof About, unknown> {
+): Promise<Record<keyof About, unknown>> {
   const none = { class: undefined, concept: undefined, heldOutConcept: undefined };
   try {
-    const json = reader.json(id);
+    const json = await reader.json(id);
     return typeof json === "object" && json !== null ? { ...none, ...json } : none;
   } catch (error) {
     if (!(error instanceof SampleError)) throw error;

@@ -113,7 +113,7 @@ function loaderOptions(work: Work): LoaderOptions {
     contextLength,
     image: { size: image.size, mean: image.mean, std: image.std, mode: "eval" },
     seed: 0,
-    shuffle: false,
+    order: { kind: "ids" },
     dropLast: false,
     ...(maxBadRate === undefined ? {} : { maxBadRate }),
     ...(onFault && group.size === 1 ? { onFault } : {}),

@@ -59,9 +59,11 @@ const words = ({ path, expected, actual }: Difference): string =>
 /** What the weights, the estimators and the order of the data depend on. */
 function fixed(config: Config): unknown {
   const { precision, gradCheckpointing, ...model } = config.model;
+  const { shuffle, shuffleWindow, upsampling, captionKey } = config.data;
   return {
     model,
     loss: { kind: config.loss.kind },
+    data: { shuffle, ...(shuffle === "global" ? {} : { shuffleWindow }), upsampling, captionKey },
     run: { seed: config.run.seed, batch: resolveBatch(config).batchSize },
   };
 }

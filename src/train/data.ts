@@ -3,6 +3,7 @@ import { type Dataset, openDataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
 import type { ImageSettings } from "../data/image/transform.ts";
 import { createLoader, type Loader } from "../data/loader.ts";
+import type { Order } from "../data/plan.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { ModelConfig } from "../models/index.ts";
 import { resolveBatch } from "./batch.ts";
@@ -11,12 +12,24 @@ import type { Config } from "./config/types.ts";
 export interface DataContext {
   readonly config: Config;
   readonly onFault: (fault: Fault) => void;
+  /** The processes that open the data together; by default this one alone. */
+  readonly group?: ProcessGroup;
 }
 
-/** Opens the shards of training or of evaluation. */
-export function openConfigured(shards: readonly string[], { config, onFault }: DataContext): Promise<Dataset> {
-  const { captionKey, maxBadRate } = config.data;
-  return openDataset({ shards, maxBadRate, onFault, ...(captionKey === undefined ? {} : { captionKey }) });
+/** Opens the data of training or of evaluation. */
+export function openConfigured(patterns: readonly string[], { config, onFault, group }: DataContext): Promise<Dataset> {
+  const { captionKey, maxBadRate, shuffle, imageColumn, captionColumn, cacheDir, cacheSize } = config.data;
+  return openDataset({
+    shards: patterns,
+    maxBadRate,
+    onFault,
+    cache: cacheDir,
+    cacheSize: cacheSize * 1e9,
+    whole: shuffle === "window" && patterns === config.data.train,
+    columns: { imageColumn, captionColumn },
+    ...(captionKey && { captionKey }),
+    ...(group && { part: { rank: group.rank, size: group.size } }),
+  });
 }
 
 /** The loader of a training run: shuffled, and only full batches, of which each process has an equal part. */
@@ -39,9 +52,17 @@ export function openTrainLoader(
     image,
     workers: config.data.workers,
     contextLength: model.text_cfg.context_length,
-    shuffle: true,
+    order: orderOf(dataset, config),
+    factors: config.data.upsampling,
     dropLast: true,
     maxBadRate: config.data.maxBadRate,
     onFault,
   });
+}
+
+/** "auto" goes through shards by windows where samples cannot be had without the whole shard. */
+function orderOf({ table }: Dataset, { data }: Config): Order {
+  const byShards = table.segments.some((segment) => segment.kind === "shard" && segment.file.copied);
+  const isWindow = data.shuffle === "window" || (data.shuffle === "auto" && byShards && data.upsampling === undefined);
+  return isWindow ? { kind: "window", segments: data.shuffleWindow } : { kind: "global" };
 }

@@ -59,8 +59,9 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
   const messages: string[] = [];
   let say = (message: string): void => void messages.push(message);
   const onFault = (fault: Fault): void => say(fault.message);
-  const data = resources.add(await openConfigured(config.data.train, { config, onFault }));
-  const validation = config.data.val && resources.add(await openConfigured(config.data.val, { config, onFault }));
+  const data = resources.add(await openConfigured(config.data.train, { config, onFault, group }));
+  const validation =
+    config.data.val && resources.add(await openConfigured(config.data.val, { config, onFault, group }));
   const model = createConfigured(config, { begins: group.rank === 0 });
   const loader = resources.add(openTrainLoader(data, { config, onFault, group, model: model.config }));
   agreeOnRun(group, { config, data, validation, model });

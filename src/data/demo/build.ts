@@ -14,7 +14,7 @@ import { chooseStyles, conceptPackage, type Package, type Style } from "./source
 export interface DemoOptions {
   /** Where the data set goes; missing, empty, or an older data set of this kind. */
   directory: string;
-  /** Cache of downloaded packages. Default `$XDG_CACHE_HOME/fastclip/demo-sources`. */
+  /** Cache of downloaded packages. Default `demo-sources` in the cache folder. */
   sourceDirectory?: string;
   /** Width and height in pixels. Default 72: a random resized crop then gives 64 pixels without enlarging. */
   size?: number;

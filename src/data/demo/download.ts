@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { cacheFolder } from "../cache.ts";
 import type { Package } from "./sources.ts";
 
 /** Leftovers of killed runs are cleared after this long; no download or build takes an hour. */
@@ -10,8 +10,7 @@ const abandonedAfterMs = 3_600_000;
 
 /** Where downloaded packages are kept for all clones of one user. */
 export function defaultSourceDirectory(): string {
-  const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  return join(cache, "fastclip", "demo-sources");
+  return join(cacheFolder(), "demo-sources");
 }
 
 /** The folder of one unpacked package inside the source directory. */

@@ -40,7 +40,7 @@ async function samplesOf(pattern: string): Promise<{ text: string; extension: st
     const ids = Array.from({ length: dataset.size }, (_, id) => id);
     const samples = await Promise.all(ids.map((id) => dataset.readSample(id)));
     expect(samples.every(({ image }) => image.equals(picture))).toBe(true);
-    return samples.map(({ text, extension, json }) => ({ text, extension, json }));
+    return samples.map(({ captions, extension, json }) => ({ text: captions[0]!, extension, json }));
   } finally {
     dataset.close();
   }

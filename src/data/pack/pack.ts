@@ -12,11 +12,10 @@ import {
 import { readFile } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import type { Fault, FaultCause, FaultCounts } from "../faults.ts";
-import { imageExtensions } from "../index.ts";
+import { imageExtensions } from "../members.ts";
 import { Quarantine } from "../quarantine.ts";
+import { lackOf, openSource, type Row, type SourceOptions } from "../sources/source.ts";
 import { type TarEntry, writeTar } from "../tar/write.ts";
-import { openSource, type Row, type SourceOptions } from "./source.ts";
-import { isUrl } from "./table.ts";
 
 export interface PackOptions extends SourceOptions {
   /** A folder, .csv, .tsv or .jsonl. */
@@ -127,17 +126,14 @@ async function readAll(rows: readonly Row[], { first, quarantine, source }: Read
 
 type ReadRow = { readonly entries: TarEntry[] } | { readonly cause: FaultCause; readonly message: string };
 
-async function readRow({ where, picture, captions, more }: Row, number: number): Promise<ReadRow> {
+async function readRow(row: Row, number: number): Promise<ReadRow> {
+  const { where, picture, captions, more } = row;
   const bad = (cause: FaultCause, text: string): ReadRow => ({ cause, message: `${where}: ${text}` });
-  const [caption] = captions;
-  if (picture === "") return bad("no-picture", "no picture is named");
-  if (isUrl(picture)) return bad("no-picture", `${picture} is not a local file`);
+  const lack = lackOf(row);
+  if (lack) return bad(lack.cause, lack.detail);
   const extension = extname(picture).slice(1).toLowerCase();
   if (!imageExtensions.includes(extension))
     return bad("bad-picture", `${picture} is none of ${imageExtensions.join(", ")}`);
-  if (caption === undefined) return bad("no-caption", "there is no caption");
-  // What stands for bytes that are no UTF-8.
-  if (captions.some((one) => one.includes("\uFFFD"))) return bad("bad-caption", "the caption is not UTF-8");
   const data = await readFile(picture).catch((error: NodeJS.ErrnoException) => error);
   if (data instanceof Error)
     return bad("no-picture", data.code === "ENOENT" ? `${picture} does not exist` : data.message);
@@ -147,7 +143,7 @@ async function readRow({ where, picture, captions, more }: Row, number: number):
   return {
     entries: [
       { name: `${key}.${extension}`, data },
-      { name: `${key}.txt`, data: Buffer.from(caption) },
+      { name: `${key}.txt`, data: Buffer.from(captions[0]!) },
       { name: `${key}.json`, data: Buffer.from(JSON.stringify(json)) },
     ],
   };

@@ -137,9 +137,21 @@ function bestRules({ run, data }: SoundSections): Contradiction[] {
   ];
 }
 
+function mixRules({ data }: SoundSections): Contradiction[] {
+  if (data?.upsampling === undefined) return [];
+  const { upsampling, train, shuffle } = data;
+  const paths = [["data", "upsampling"]];
+  if (upsampling.length !== train.length)
+    return [{ paths, text: `expected one factor for each of the ${train.length} patterns, got ${upsampling.length}` }];
+  return shuffle === "window"
+    ? [{ paths: [...paths, ["data", "shuffle"]], text: "patterns are mixed in the global order only, not by window" }]
+    : [];
+}
+
 const rules = [
   modelRules,
   intervalRules,
+  mixRules,
   batchRules,
   gammaRules,
   learningRateRules,

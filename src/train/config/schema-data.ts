@@ -1,105 +1,16 @@
 // Sections of the configuration about the data, and how the model is evaluated.
 import { z } from "zod";
 import { described } from "./meta.ts";
+import { augSchema } from "./schema-aug.ts";
 import type { DataConfig, EvalConfig } from "./types.ts";
 
 const text = z.string().min(1);
 const probability = z.number().min(0).max(1);
-const positive = z.number().positive();
-const rgb = z.tuple([z.number(), z.number(), z.number()]);
 
 /** One text or a list of them; always a list afterwards. */
 const texts = z
   .union([text, z.array(text).min(1)])
   .transform((value): readonly string[] => (typeof value === "string" ? [value] : value));
-
-const colorJitter = z.strictObject({
-  brightness: described(z.number().min(0).default(0), {
-    flag: "aug-brightness",
-    unit: "share",
-    description: "Largest change of the brightness, either way",
-  }),
-  contrast: described(z.number().min(0).default(0), {
-    flag: "aug-contrast",
-    unit: "share",
-    description: "Largest change of the contrast, either way",
-  }),
-  saturation: described(z.number().min(0).default(0), {
-    flag: "aug-saturation",
-    unit: "share",
-    description: "Largest change of the saturation, either way",
-  }),
-  hue: described(z.number().min(0).max(0.5).default(0), {
-    flag: "aug-hue",
-    unit: "turns of the colour circle",
-    description: "Largest shift of the hue, either way",
-  }),
-  probability: described(probability.default(1), {
-    flag: "aug-color-jitter-prob",
-    description: "Probability that a picture's colours are changed at all",
-  }),
-});
-
-const affine = z.strictObject({
-  degrees: described(z.number().min(0).max(180).default(0), {
-    flag: "aug-affine-degrees",
-    unit: "degrees",
-    description: "Largest random rotation, either way",
-  }),
-  translate: described(z.tuple([probability, probability]).default([0, 0]), {
-    flag: "aug-affine-translate",
-    unit: "share of the side",
-    description: "Largest random shift across and down, either way",
-  }),
-  scale: described(z.tuple([positive, positive]).default([1, 1]), {
-    flag: "aug-affine-scale",
-    unit: "factor",
-    description: "Smallest and largest random zoom",
-  }),
-  fill: described(z.int().min(0).max(255).default(255), {
-    flag: "aug-affine-fill",
-    unit: "grey level",
-    description: "Brightness of what a rotated or shifted picture leaves empty",
-  }),
-});
-
-const augSchema = described(
-  z
-    .strictObject({
-      scale: described(z.tuple([positive.max(1), positive.max(1)]).default([0.9, 1]), {
-        flag: "aug-scale",
-        unit: "share of the picture's area",
-        description: "Smallest and largest part of a picture that the random crop keeps",
-      }),
-      ratio: described(z.tuple([positive, positive]).default([3 / 4, 4 / 3]), {
-        flag: "aug-ratio",
-        unit: "width / height",
-        description: "Narrowest and widest shape of the random crop before it is resized to a square",
-      }),
-      affine: described(affine.exactOptional(), { description: "Random rotation, shift and zoom; off when absent" }),
-      colorJitter: described(colorJitter.exactOptional(), {
-        description: "Random change of the colours; off when absent",
-      }),
-      grayscale: described(probability.default(0), {
-        flag: "aug-grayscale",
-        description: "Probability of taking the colour out of a picture",
-      }),
-      horizontalFlip: described(probability.default(0), {
-        flag: "aug-horizontal-flip",
-        description: "Probability of mirroring a picture left to right",
-      }),
-      mean: described(rgb.default([0.48145466, 0.4578275, 0.40821073]), {
-        flag: "image-mean",
-        description: "What is taken off red, green and blue (0 to 1); the default is OpenAI's",
-      }),
-      std: described(z.tuple([positive, positive, positive]).default([0.26862954, 0.26130258, 0.27577711]), {
-        flag: "image-std",
-        description: "What red, green and blue are divided by afterwards; the default is OpenAI's",
-      }),
-    })
-    .prefault({}),
-  { title: "Augmentation", description: "Random changes of the training pictures, and their normalisation" },
-);
 
 export const dataSchema: z.ZodType<DataConfig> = described(
   z.strictObject({
@@ -107,18 +18,49 @@ export const dataSchema: z.ZodType<DataConfig> = described(
       flag: "train-data",
       value: "pattern",
       form: "a pattern or a list of patterns",
-      description: "WebDataset shards to train on: paths with braces and globs, one or several",
+      description:
+        "What to train on: WebDataset shards (paths, http(s):// or s3:// with braces and globs), tables (.csv, .tsv, .jsonl) or folders of pictures; one or several",
+    }),
+    upsampling: described(z.array(z.number().positive().max(1000)).min(1).exactOptional(), {
+      flag: "train-data-upsampling-factors",
+      value: "factor",
+      form: "a list of numbers above 0",
+      description:
+        "How often a pair of each pattern of the training data comes in an epoch, one factor for each; once when absent",
+    }),
+    shuffle: described(z.enum(["auto", "global", "window"]).default("auto"), {
+      flag: "shuffle",
+      description:
+        "Order of an epoch: all pairs shuffled (global), or shards shuffled and the pairs of some shards at a time (window), for which remote shards are fetched as a whole; auto is window where shards can only be read as a whole, else global",
+    }),
+    shuffleWindow: described(z.int().min(1).default(16), {
+      flag: "shuffle-window",
+      unit: "shards",
+      description: "Shards whose pairs are shuffled among each other with --shuffle window",
     }),
     val: described(texts.exactOptional(), {
       flag: "val-data",
       value: "pattern",
       form: "a pattern or a list of patterns",
-      description: "Shards to evaluate on; without them nothing is evaluated",
+      description: "What to evaluate on, as for the training data; without it nothing is evaluated",
     }),
-    captionKey: described(text.exactOptional(), {
+    captionKey: described(texts.exactOptional(), {
       flag: "caption-key",
       value: "key",
-      description: "Key of a sample's JSON file that holds its caption; without it, the caption is its .txt file",
+      form: "a key or a list of keys",
+      description:
+        "Keys of a sample's JSON file that hold its captions, each a text or a list of texts; of several captions every epoch takes another; without it, the caption is its .txt file",
+    }),
+    imageColumn: described(text.exactOptional(), {
+      flag: "image-column",
+      value: "column",
+      description:
+        "Column of the pictures' paths in a table; without it, filepath, image, path and the like are looked for",
+    }),
+    captionColumn: described(text.exactOptional(), {
+      flag: "caption-column",
+      value: "column",
+      description: "Column of the captions in a table; without it, title, caption, text and the like are looked for",
     }),
     trainSize: described(z.int().min(2).exactOptional(), {
       flag: "train-num-samples",
@@ -134,6 +76,18 @@ export const dataSchema: z.ZodType<DataConfig> = described(
       flag: "max-bad-rate",
       unit: "share of the samples",
       description: "Damaged samples are skipped and counted; above this rate the run stops",
+    }),
+    cacheDir: described(text.exactOptional(), {
+      flag: "cache-dir",
+      value: "dir",
+      description:
+        "Folder of the shards' index files and of copies of shards; without it FASTCLIP_CACHE, or fastclip in the user's cache folder",
+    }),
+    cacheSize: described(z.number().positive().default(50), {
+      flag: "cache-size",
+      unit: "GB",
+      description:
+        "Disk space for copies of shards that are compressed or fetched as a whole; the longest unused go first",
     }),
     aug: augSchema,
   }),

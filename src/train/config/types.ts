@@ -30,10 +30,17 @@ export interface ModelConfig {
 export interface DataConfig {
   readonly train: readonly string[];
   readonly val?: readonly string[];
-  readonly captionKey?: string;
+  readonly upsampling?: readonly number[];
+  readonly shuffle: "auto" | "global" | "window";
+  readonly shuffleWindow: number;
+  readonly captionKey?: readonly string[];
+  readonly imageColumn?: string;
+  readonly captionColumn?: string;
   readonly trainSize?: number;
   readonly workers: number;
   readonly maxBadRate: number;
+  readonly cacheDir?: string;
+  readonly cacheSize: number;
   readonly aug: AugConfig;
 }
 

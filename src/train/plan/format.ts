@@ -33,6 +33,10 @@ function table(rows: Section["rows"]): string[] {
 /** Four digits are enough to compare a rate with a table. */
 const short = (value: number): string => String(Number(value.toPrecision(4)));
 
+function drawn({ epochSize }: RunPlan["data"]): string {
+  return epochSize === undefined ? "" : `, ${formatCount(epochSize)} drawn in an epoch`;
+}
+
 function overview({ config, data, processes, precision, parameters, batch, steps }: RunPlan): Section {
   const parts = batch.local / batch.microBatch;
   const trained =
@@ -47,7 +51,7 @@ function overview({ config, data, processes, precision, parameters, batch, steps
         "parameters",
         `image tower ${formatCount(image)}, text tower ${formatCount(text)}, together ${formatCount(all)}${trained}`,
       ],
-      ["data", `${formatCount(data.size)} pairs (${data.source})`],
+      ["data", `${formatCount(data.size)} pairs (${data.source})${drawn(data)}`],
       [
         "batch",
         `${formatCount(batch.size)} pairs${processes > 1 ? `, ${formatCount(batch.local)} in each process` : ""}`,

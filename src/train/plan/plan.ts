@@ -17,6 +17,8 @@ import { type Collective, collectivesOf, notSent } from "./traffic.ts";
 /** The size of the training data, and where it is known from. */
 export interface DataSize {
   readonly size: number;
+  /** Pairs in an epoch where they are not each taken once. */
+  readonly epochSize?: number;
   readonly source: string;
 }
 
@@ -62,7 +64,7 @@ export function createPlan(config: Config, { data, processes = 1, ...fit }: Plan
   const { epochs } = config.run;
   const model = configuredModel(config.model);
   const batch = sharedBatch(config, { data, processes, ...fit });
-  const perEpoch = Math.floor(data.size / batch.size);
+  const perEpoch = Math.floor((data.epochSize ?? data.size) / batch.size);
   const steps = { perEpoch, all: perEpoch * epochs };
   return {
     config,

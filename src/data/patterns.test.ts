@@ -1,8 +1,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { expandPatterns, type Place } from "./patterns.ts";
 import { temporaryFolder } from "./shards.fixture.ts";
-import { expandShards } from "./shards.ts";
 
 let folder: string;
 
@@ -16,8 +16,8 @@ beforeAll(() => {
 
 async function names(patterns: string | string[]): Promise<string[]> {
   const list = typeof patterns === "string" ? [patterns] : patterns;
-  const found = await expandShards(list.map((pattern) => join(folder, pattern)));
-  return found.map((path) => path.slice(folder.length + 1));
+  const found = await expandPatterns(list.map((pattern) => join(folder, pattern)));
+  return found.map(({ location }) => location.slice(folder.length + 1));
 }
 
 test("braces keep the order in which they are written", async () => {
@@ -44,17 +44,17 @@ test("lists keep their order, links count", async () => {
 });
 
 test("a relative glob starts in the current folder", async () => {
-  const found = await expandShards("package*.json");
-  expect(found).toEqual(["package-lock.json", "package.json"]);
+  const found = await expandPatterns(["package*.json"]);
+  expect(found.map(({ location }) => location)).toEqual(["package-lock.json", "package.json"]);
 });
 
 test("what does not exist is named", async () => {
   await expect(names("none-*.tar")).rejects.toThrow(/no shard matches .*none-\*\.tar/);
   await expect(names("none.tar")).rejects.toThrow(/shard .*none\.tar does not exist/);
   await expect(names("a-{0..9}.tar")).rejects.toThrow(/shard .*a-3\.tar \(of .*a-\{0\.\.9\}\.tar\) does not exist/);
-  await expect(names("sub")).rejects.toThrow("is a folder or device, not a shard file");
-  await expect(expandShards([])).rejects.toThrow("no shards were named");
-  await expect(expandShards("")).rejects.toThrow("pattern is empty");
+  await expect(expandPatterns(["/dev/null"])).rejects.toThrow("shard /dev/null is neither a file nor a folder");
+  await expect(expandPatterns([])).rejects.toThrow("no shards were named");
+  await expect(expandPatterns([""])).rejects.toThrow("pattern is empty");
 });
 
 test("a shard named twice is refused", async () => {
@@ -62,9 +62,24 @@ test("a shard named twice is refused", async () => {
 });
 
 test("a list is never cut short", async () => {
-  await expect(expandShards("x-{0..1000000}.tar")).rejects.toThrow("names more than 1000000 shards");
+  await expect(expandPatterns(["x-{0..1000000}.tar"])).rejects.toThrow("names more than 1000000 shards");
 });
 
-test("other places than files are refused by name", async () => {
-  await expect(expandShards("s3://bucket/a.tar")).rejects.toThrow('"s3:" is not supported');
+test("URLs have braces; other schemes are refused by name", async () => {
+  const found = await expandPatterns(["s3://bucket/{a,b}.tar", "https://host/x/{8..10}.tar?v=1"]);
+  expect(found).toEqual([
+    ...["s3://bucket/a.tar", "s3://bucket/b.tar"].map((location) => ({ kind: "shard", location, pattern: 0 })),
+    ...[8, 9, 10].map((n) => ({ kind: "shard", location: `https://host/x/${n}.tar?v=1`, pattern: 1 })),
+  ]);
+  await expect(expandPatterns(["gs://bucket/a.tar"])).rejects.toThrow('"gs:" is not supported');
+});
+
+test("tables and folders are told from shards", async () => {
+  writeFileSync(join(folder, "rows.CSV"), "");
+  const kinds = await expandPatterns([join(folder, "sub"), join(folder, "rows.CSV"), join(folder, "b.tar")]);
+  expect(kinds.map(({ kind, pattern }: Place) => [kind, pattern])).toEqual([
+    ["folder", 0],
+    ["table", 1],
+    ["shard", 2],
+  ]);
 });

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, relative } from "node:path";
-import { imageExtensions } from "../index.ts";
+import { imageExtensions } from "../members.ts";
 import type { Row, Source } from "./source.ts";
 
 /** NAME.jpg with NAME.txt (a caption in each line), or LABEL/NAME.jpg, whose caption is "LABEL" with spaces for underscores. */

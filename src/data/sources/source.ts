@@ -1,8 +1,9 @@
 // What pictures with captions can come as, before they are shards.
 import { statSync } from "node:fs";
 import { extname } from "node:path";
+import type { FaultCause } from "../faults.ts";
 import { folderSource } from "./folder.ts";
-import { tableSource } from "./table.ts";
+import { isUrl, tableSource } from "./table.ts";
 
 /** One picture and what belongs to it. */
 export interface Row {
@@ -24,9 +25,9 @@ export interface Source {
 
 export interface SourceOptions {
   /** Column of the pictures' paths; found by its name when absent. */
-  readonly imageColumn?: string;
+  readonly imageColumn?: string | undefined;
   /** Column of the captions; found by its name when absent. */
-  readonly captionColumn?: string;
+  readonly captionColumn?: string | undefined;
 }
 
 /** A folder of pictures, or a table (.csv, .tsv, .jsonl) of their paths. */
@@ -40,4 +41,15 @@ export function openSource(path: string, options: SourceOptions): Source {
   throw new Error(
     `${path}: expected a folder, .csv, .tsv or .jsonl, got ${kind === "" ? "a file without an ending" : kind}`,
   );
+}
+
+/** What keeps a row from being a sample. */
+export function lackOf({ picture, captions }: Row): { cause: FaultCause; detail: string } | undefined {
+  if (picture === "") return { cause: "no-picture", detail: "no picture is named" };
+  if (isUrl(picture)) return { cause: "no-picture", detail: `${picture} is not a local file` };
+  if (captions.length === 0) return { cause: "no-caption", detail: "there is no caption" };
+  // What stands for bytes that are no UTF-8.
+  if (captions.some((text) => text.includes("\uFFFD")))
+    return { cause: "bad-caption", detail: "the caption is not UTF-8" };
+  return undefined;
 }

@@ -1,0 +1,23 @@
+// Where files are kept that can be made again: index files, copies of shards, packed tables.
+import { mkdirSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** `directory`, else FASTCLIP_CACHE, else fastclip/ in XDG_CACHE_HOME or ~/.cache. */
+export function cacheFolder(directory?: string): string {
+  const { FASTCLIP_CACHE, XDG_CACHE_HOME } = process.env;
+  return directory || FASTCLIP_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "fastclip");
+}
+
+/** Makes a folder inside the cache and returns its path. */
+export function makeCacheFolder(cache: string, name: string): string {
+  const folder = join(cache, name);
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new Error(
+      `${folder} cannot be made (${(error as NodeJS.ErrnoException).code}): name another folder for such files (--cache-dir, or FASTCLIP_CACHE)`,
+    );
+  }
+  return folder;
+}

@@ -1,0 +1,92 @@
+// The list of a table or folder: taken from its file in the cache where the source has not changed, else made from its rows.
+import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { makeCacheFolder } from "../cache.ts";
+import type { Fault } from "../faults.ts";
+import { openTableFile, writeTableFile } from "../index/table-file.ts";
+import { lackOf, openSource, type Source, type SourceOptions } from "../sources/source.ts";
+import { type List, type ListRecord, listColumns } from "./list.ts";
+
+export interface ListOptions {
+  readonly cache: string;
+  /** Columns of tables; found by their names when absent. */
+  readonly columns?: SourceOptions;
+}
+
+export interface FoundList {
+  readonly list: List;
+  /** Rows that are no sample. */
+  readonly faults: readonly Fault[];
+  /** Of all that the list says of the samples. */
+  readonly sha256: string;
+}
+
+interface Header {
+  readonly kind: "list";
+  readonly location: string;
+  readonly fingerprint: string;
+  readonly faults: readonly Fault[];
+  readonly sha256: string;
+}
+
+export async function findList(place: string, { cache, columns = {} }: ListOptions): Promise<FoundList> {
+  const location = resolve(place);
+  const source = openSource(location, columns);
+  const hash = createHash("sha256").update(location).digest("hex").slice(0, 24);
+  const path = join(makeCacheFolder(cache, "lists"), `${basename(location).slice(0, 100)}-${hash}.list`);
+  const wanted = { location, source };
+  const known = openList(path, wanted);
+  if (known) return known;
+  await makeList(path, wanted);
+  const made = openList(path, wanted);
+  if (made === undefined) throw new Error(`${place} was changed while it was read; try again`);
+  return made;
+}
+
+interface Wanted {
+  readonly location: string;
+  readonly source: Source;
+}
+
+function openList(path: string, { location, source }: Wanted): FoundList | undefined {
+  const table = openTableFile(path);
+  const header = table?.header as unknown as Header | undefined;
+  if (!table || header?.kind !== "list" || table.columns !== listColumns) return undefined;
+  if (header.location !== location || header.fingerprint !== source.fingerprint) return undefined;
+  const { faults, sha256 } = header;
+  const list = { kind: "list", name: basename(location), base: baseOf(location), table, count: table.count } as const;
+  return { list, faults, sha256 };
+}
+
+/** A table's paths are relative to its folder. */
+function baseOf(location: string): string {
+  return statSync(location).isDirectory() ? location : dirname(location);
+}
+
+async function makeList(path: string, { location, source }: Wanted): Promise<void> {
+  const base = baseOf(location);
+  const faults: Fault[] = [];
+  const rows: number[] = [];
+  const blob: Buffer[] = [];
+  const hash = createHash("sha256");
+  let end = 0;
+  for await (const row of source.rows()) {
+    const lack = lackOf(row);
+    if (lack) {
+      const message = `${row.where}: ${lack.detail}`;
+      faults.push({ cause: lack.cause, shard: basename(location), key: row.where, message });
+      continue;
+    }
+    const { where, picture, captions, more } = row;
+    const record: ListRecord = { key: where, picture: relative(base, picture), captions, more };
+    const bytes = Buffer.from(JSON.stringify(record));
+    hash.update(bytes);
+    rows.push(end, bytes.length);
+    blob.push(bytes);
+    end += bytes.length;
+  }
+  const { fingerprint } = source;
+  const header = { kind: "list", location, fingerprint, faults, sha256: hash.digest("hex") } satisfies Header;
+  writeTableFile(path, { header: { ...header }, columns: listColumns, rows, blob });
+}

@@ -1,0 +1,107 @@
+// Opens what patterns name: shards by their indexes, tables and folders as lists.
+import type { Fault } from "../faults.ts";
+import { column, type Ranges } from "../index/build.ts";
+import { indexShard, type ShardIndex } from "../index/find.ts";
+import { TableReader } from "../index/table-file.ts";
+import { mapLimited } from "../limited.ts";
+import { expandPatterns, type Place } from "../patterns.ts";
+import { findList, type ListOptions } from "./make-list.ts";
+import type { ReaderOptions, Segment } from "./segment.ts";
+
+export interface OpenOptions extends ReaderOptions, ListOptions {
+  /** Whether remote shards are fetched as a whole; default false. */
+  readonly whole?: boolean;
+  /** Which of several processes this one is, that open the same data. */
+  readonly part?: { readonly rank: number; readonly size: number };
+  /** Told how many of the shards have an index. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface OpenedSegment {
+  readonly segment: Segment;
+  readonly location: string;
+  /** Index of the pattern that names it. */
+  readonly pattern: number;
+  /** The same text for the same samples, wherever they lie. */
+  readonly identity: string;
+  /** What was left out, in the order of the samples. */
+  faults(): Fault[];
+}
+
+/** Shards that are opened at once: most of the time is spent waiting for headers. */
+const atOnce = 16;
+
+export async function openSegments(patterns: readonly string[], options: OpenOptions): Promise<OpenedSegment[]> {
+  const places = await expandPatterns(patterns);
+  const { part = { rank: 0, size: 1 }, onProgress } = options;
+  // Each process begins elsewhere, so that they make the indexes of different shards, and find those that others have made.
+  const first = Math.floor((part.rank * places.length) / part.size);
+  const turned = [...places.slice(first), ...places.slice(0, first)];
+  let done = 0;
+  const opened = await mapLimited(turned, atOnce, async (place) => {
+    const segment = await openPlace(place, options);
+    onProgress?.(++done, places.length);
+    return segment;
+  });
+  return [...opened.slice(places.length - first), ...opened.slice(0, places.length - first)];
+}
+
+async function openPlace(place: Place, options: OpenOptions): Promise<OpenedSegment> {
+  return place.kind === "shard" ? openShardAt(place, options) : openListAt(place, options);
+}
+
+async function openShardAt({ location, pattern }: Place, options: OpenOptions): Promise<OpenedSegment> {
+  const index = await indexShard(location, { ...options, whole: options.whole ?? false });
+  const { file, table, sha256 } = index;
+  const kind = options.captionKeys.length === 0 ? "txt" : "json";
+  const dropped = index.lacking[kind];
+  const count = table.count - lengthOf(dropped);
+  return {
+    segment: { kind: "shard", file, table, dropped, count },
+    location,
+    pattern,
+    identity: `${file.name}\n${file.bytes}\n${sha256}`,
+    faults: () => faultsOf(index, kind),
+  };
+}
+
+async function openListAt({ location, pattern }: Place, options: OpenOptions): Promise<OpenedSegment> {
+  const { list, faults, sha256 } = await findList(location, options);
+  return { segment: list, location, pattern, identity: `${list.name}\n${sha256}`, faults: () => [...faults] };
+}
+
+function lengthOf(ranges: Ranges): number {
+  return ranges.reduce((sum, [start, end]) => sum + end - start, 0);
+}
+
+/** What was no sample, and samples without a caption, in the order in which they lie in the shard. */
+function faultsOf({ file, table, faults, lacking }: ShardIndex, kind: "txt" | "json"): Fault[] {
+  const dropped = lacking[kind];
+  if (dropped.length === 0) return faults.map(([, fault]) => fault);
+  const reader = new TableReader(table);
+  try {
+    const missing = dropped.flatMap(([start, end]) =>
+      Array.from({ length: end - start }, (_, i) => {
+        const fault = missingCaption(reader, { shard: file.name, row: start + i, kind });
+        return [start + i + 0.5, fault] as const;
+      }),
+    );
+    return [...faults, ...missing].sort(([a], [b]) => a - b).map(([, fault]) => fault);
+  } finally {
+    reader.close();
+  }
+}
+
+interface Missing {
+  readonly shard: string;
+  readonly row: number;
+  readonly kind: "txt" | "json";
+}
+
+function missingCaption(reader: TableReader, { shard, row, kind }: Missing): Fault {
+  const numbers = reader.row(row);
+  const key = reader.blob(numbers[column.keyOffset]!, numbers[column.keyLength]!).toString();
+  const isEmpty = numbers[kind === "txt" ? column.textSize : column.jsonSize] === 0;
+  const detail = isEmpty ? `${key}.${kind} is empty` : `${key} has no .${kind}`;
+  return { cause: "no-caption", shard, key, message: `${shard}: ${detail}` };
+}
