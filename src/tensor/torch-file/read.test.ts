@@ -75,7 +75,7 @@ test("of a checkpoint of training the state dict is taken, and nothing else is r
     copy[offset]! ^= 1;
     return fileOf(copy);
   };
-  expect(refusal(changed(at("epoch_1/data/11")))).toBe("epoch_1/data/11 is damaged: its checksum differs");
+  expect(refusal(changed(at("epoch_1/data/11")))).toBe('the entry "epoch_1/data/11" is damaged: its checksum differs');
   expect(readTorchFile(changed(at("epoch_1/data/41"))).size).toBe(38);
 });
 
@@ -234,7 +234,7 @@ const refusedFiles: readonly [what: string, file: () => string, message: string 
   [
     "compressed entries",
     () => fileOf(zipOf({ "x/data.pkl": "}." }, { method: 8 })),
-    "x/data.pkl is compressed, which torch.save does not do",
+    'the entry "x/data.pkl" is compressed, which torch.save does not do',
   ],
   ["text", () => fileOf(Buffer.from("hello")), "is cut off, or no zip file: its end record is missing"],
 ];

@@ -57,18 +57,21 @@ export class ZipFile {
   /** Where the bytes of an entry lie in the file; its checksum has been found to hold. */
   locate(name: string): { offset: number; size: number } {
     const entry = this.entries.get(name);
-    if (!entry) throw new Error(`${this.path}: the entry ${JSON.stringify(name)} is missing`);
-    if (!entry.plain) throw new Error(`${this.path}: ${name} is compressed, which torch.save does not do`);
+    const where = `${this.path}: the entry ${JSON.stringify(name)}`;
+    if (!entry) throw new Error(`${where} is missing`);
+    if (!entry.plain) throw new Error(`${where} is compressed, which torch.save does not do`);
     const header = this.#bytes(entry.header, localBytes);
-    if (header.readUInt32LE(0) !== 0x04034b50) throw new Error(`${this.path}: the header of ${name} is damaged`);
+    if (header.readUInt32LE(0) !== 0x04034b50) throw new Error(`${where} has a damaged header`);
     const offset = entry.header + localBytes + header.readUInt16LE(26) + header.readUInt16LE(28);
-    if (offset + entry.size > this.size) throw new Error(`${this.path}: ${name} reaches past the end of the file`);
-    if (this.#hasChecksums && !this.#checked.has(name)) this.#check(name, { offset, ...entry });
+    if (offset + entry.size > this.size) throw new Error(`${where} reaches past the end of the file`);
+    const isKnown = this.#checked.has(name) || !this.#hasChecksums;
+    if (!isKnown && this.#checksum(offset, entry.size) !== entry.crc)
+      throw new Error(`${where} is damaged: its checksum differs`);
     this.#checked.add(name);
     return { offset, size: entry.size };
   }
 
-  #check(name: string, { offset, size, crc }: ZipEntry & { offset: number }): void {
+  #checksum(offset: number, size: number): number {
     const chunk = Buffer.alloc(Math.min(chunkBytes, size));
     let found = 0;
     for (let done = 0; done < size; done += chunk.length) {
@@ -76,7 +79,7 @@ export class ZipFile {
       this.#fill(part, offset + done);
       found = crc32(part, found);
     }
-    if (found !== crc) throw new Error(`${this.path}: ${name} is damaged: its checksum differs`);
+    return found;
   }
 
   #list(): Map<string, ZipEntry> {
