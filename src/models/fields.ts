@@ -1,7 +1,7 @@
 // Checks of single fields of a JSON configuration.
 
 export function refuse(what: string, expected: string, got: unknown): Error {
-  return new Error(`${what} must be ${expected}, got ${JSON.stringify(got)}`);
+  return new Error(`${what} must be ${expected}, got ${got === undefined ? "nothing" : JSON.stringify(got)}`);
 }
 
 export function readObject(value: unknown, where: string): Record<string, unknown> {

@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readSafetensors, type Tensor, writeSafetensors, zeros } from "../tensor/index.ts";
+import { readSafetensors, type Tensor, tensor, writeSafetensors, zeros } from "../tensor/index.ts";
 import { CLIP } from "./clip.ts";
 import { parseModelConfig } from "./config.ts";
 import { modelConfig } from "./presets.ts";
@@ -63,4 +63,48 @@ test("a file of another model is refused with its name", () => {
   const refused = () => loadWeights(new CLIP(config), path);
   expect(refused).toThrow(/changed\.safetensors: the state does not fit the model: the state lacks text_projection/);
   expect(refused).toThrow("the model has no visual.proj");
+});
+
+const torchFile = (name: string): string => join(import.meta.dirname, "../tensor/torch-file/fixtures", name);
+/** The model of those files (made by make.py beside them). */
+const saved = parseModelConfig(
+  {
+    embed_dim: 3,
+    vision_cfg: { image_size: 8, layers: 1, width: 4, patch_size: 4, head_width: 2 },
+    text_cfg: { context_length: 4, vocab_size: 6, width: 4, heads: 2, layers: 1 },
+  },
+  "saved",
+);
+
+test("a checkpoint of OpenCLIP's training gives the features that OpenCLIP computes with it", () => {
+  const model = new CLIP(saved);
+  loadWeights(model, torchFile("epoch_1.pt"));
+  const expected = JSON.parse(readFileSync(torchFile("epoch_1.json"), "utf8"));
+  const pixels = Array.from({ length: 192 }, (_, i) => -1 + (2 * i) / 191);
+  const image = model.encodeImage(tensor(pixels, { shape: [1, 3, 8, 8] }));
+  const text = model.encodeText(tensor([1, 2, 5, 0], { shape: [1, 4], dtype: "int64" }));
+  const unit = (features: Tensor): number[] => {
+    const values = features.detach().toArray();
+    return values.map((value) => value / Math.hypot(...values));
+  };
+  for (const [i, value] of unit(image).entries()) expect(value).toBeCloseTo(expected.image[i], 5);
+  for (const [i, value] of unit(text).entries()) expect(value).toBeCloseTo(expected.text[i], 5);
+  expect(model.logitScale.item()).toBeCloseTo(expected.scale, 6);
+});
+
+test("a TorchScript archive in float16 fits the same model", () => {
+  const [model, half] = [new CLIP(saved), new CLIP(saved)];
+  loadWeights(model, torchFile("epoch_1.pt"));
+  loadWeights(half, torchFile("script.pt"));
+  const [exact, rounded] = [values(model).flat(), values(half).flat()];
+  expect(rounded.filter((value, i) => Math.abs(value - exact[i]!) > 2e-3)).toEqual([]);
+});
+
+test("a folder of OpenCLIP's hubs may hold its weights as a file of torch.save", () => {
+  const hub = mkdtempSync(join(folder, "hub-"));
+  copyFileSync(torchFile("epoch_1.pt"), join(hub, "open_clip_pytorch_model.bin"));
+  const [model, other] = [new CLIP(saved), new CLIP(saved)];
+  loadWeights(model, torchFile("epoch_1.pt"));
+  loadWeights(other, hub);
+  expect(values(other)).toEqual(values(model));
 });

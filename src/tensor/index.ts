@@ -9,3 +9,4 @@ export * from "./ops.generated.ts";
 export * from "./runtime.ts";
 export { type NamedTensors, readSafetensors, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
 export { scope } from "./scope.ts";
+export { isTorchFile, readTorchFile } from "./torch-file/read.ts";

@@ -87,6 +87,7 @@ const op_geNumber = operator("aten::ge", "Scalar");
 const op_isfinite = operator("aten::isfinite", "");
 const op_view = operator("aten::view", "");
 const op_viewAs = operator("aten::view", "dtype");
+const op_asStrided = operator("aten::as_strided", "");
 const op_reshape = operator("aten::reshape", "");
 const op_flatten = operator("aten::flatten", "using_ints");
 const op_permute = operator("aten::permute", "");
@@ -665,6 +666,13 @@ export class Tensor extends TensorBase {
    */
   viewAs(dtype: DType): Tensor {
     return wrap(call(op_viewAs, this.handle, dtypeCode(dtype)));
+  }
+
+  /**
+   * aten::as_strided(Tensor(a) self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor(a)
+   */
+  asStrided(size: readonly number[], stride: readonly number[], options?: { storageOffset?: number | undefined }): Tensor {
+    return wrap(call(op_asStrided, this.handle, size, stride, options?.storageOffset));
   }
 
   /**

@@ -1,10 +1,12 @@
 // A checkpoint: the model as OpenCLIP loads it, and all else that a run needs to go on as if it had never stopped.
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { loadWeights, type PreprocessConfig, saveModel } from "../models/index.ts";
 import type { Ema } from "../optim/ema.ts";
 import { type NamedTensors, readSafetensors, scope, writeSafetensors } from "../tensor/index.ts";
 import { copySparse, writeFolder } from "./durable.ts";
+import { readJson } from "./json.ts";
 import { seal } from "./seal.ts";
 import type { Trainer } from "./step.ts";
 
@@ -18,6 +20,14 @@ export interface CheckpointState {
   /** Ties what is kept of every pair to the data set it was made on. */
   readonly dataset: { readonly size: number; readonly fingerprint: string };
 }
+
+const count = z.int().min(0);
+const stateSchema: z.ZodType<CheckpointState> = z.object({
+  step: count,
+  epoch: count,
+  stepOfEpoch: count,
+  dataset: z.object({ size: count, fingerprint: z.string() }),
+});
 
 const stateFile = "state.json";
 const trainingFile = "training.safetensors";
@@ -85,9 +95,13 @@ export function listCheckpoints(run: string): string[] {
   return names.sort().map((name) => join(folder, name));
 }
 
-/** Reads state.json of a checkpoint. */
+/** Reads state.json of a checkpoint. Throws where it does not hold what `saveCheckpoint` writes. */
 export function readState(checkpoint: string): CheckpointState {
-  return JSON.parse(readFileSync(join(checkpoint, stateFile), "utf8")) as CheckpointState;
+  const path = join(checkpoint, stateFile);
+  const { success, data, error } = stateSchema.safeParse(readJson(path));
+  if (success) return data;
+  const field = error.issues[0]!.path.join(".");
+  throw new Error(`${path} is damaged: ${field === "" ? "it is no JSON object" : `it has no valid ${field}`}`);
 }
 
 /** Refuses a checkpoint that was made on another data set: what is kept of its pairs would be taken for that of others. */

@@ -1,10 +1,11 @@
 // Which checkpoints of a run stay: the last ones, those of every Nth epoch, and the best by a figure of its evaluation.
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { EvalResult } from "../telemetry/metrics.ts";
 import { listCheckpoints, readState } from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
 import { writeWhole } from "./durable.ts";
+import { readJson } from "./json.ts";
 
 const evaluationFile = "evaluation.json";
 
@@ -44,9 +45,10 @@ function bestOf(checkpoints: readonly string[], metric: string): string | undefi
   return rated.sort((a, b) => a.value - b.value).at(-1)?.checkpoint;
 }
 
+/** Undefined where it was not evaluated, or where its evaluation is damaged. */
 function figureOf(checkpoint: string, metric: string): number | undefined {
   const path = join(checkpoint, evaluationFile);
-  if (!existsSync(path)) return undefined;
-  const results = JSON.parse(readFileSync(path, "utf8")) as EvalResult[];
-  return results.find((result) => result.metric === metric)?.value;
+  const results = existsSync(path) ? readJson(path) : undefined;
+  const found = Array.isArray(results) ? results.find((result) => result?.metric === metric)?.value : undefined;
+  return typeof found === "number" ? found : undefined;
 }

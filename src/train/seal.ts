@@ -1,9 +1,13 @@
 // The seal of a saved folder: what its files hold, so that one that was damaged since is not taken for whole.
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
+import { readJson } from "./json.ts";
 
 const sealFile = "sha256.json";
+/** Hashes in hexadecimal by file; a name leads nowhere out of the folder. */
+const hashesSchema = z.record(z.string().regex(/^(?!\.{1,2}$)[^/\0]+$/), z.string());
 const chunkBytes = 4 * 1024 * 1024;
 
 /** Writes down the hashes of all files that a folder holds. */
@@ -16,12 +20,8 @@ export function seal(folder: string): void {
 export function findDamage(folder: string): string | undefined {
   const path = join(folder, sealFile);
   if (!existsSync(path)) return undefined; // of an older version
-  let hashes: Readonly<Record<string, string>>;
-  try {
-    hashes = JSON.parse(readFileSync(path, "utf8"));
-  } catch {
-    return `${sealFile} is damaged`;
-  }
+  const { success, data: hashes } = hashesSchema.safeParse(readJson(path));
+  if (!success) return `${sealFile} is damaged`;
   for (const [name, hash] of Object.entries(hashes)) {
     if (!existsSync(join(folder, name))) return `${name} is missing`;
     if (hashOf(join(folder, name)) !== hash) return `${name} is not what was saved (its SHA-256 differs)`;

@@ -47,7 +47,7 @@ export const modelSchema: z.ZodType<ModelConfig> = described(
         flag: "pretrained",
         value: "path",
         description:
-          "Weights to begin with: a safetensors file under OpenCLIP's names, or a folder that holds one; the temperature begins as configured",
+          "Weights to begin with, under OpenCLIP's names: a safetensors file, a file of torch.save (.pt, .bin), or a folder that holds one; the temperature begins as configured",
       }),
       precision: described(z.enum(["auto", "amp_bf16", "fp32"]).default("auto"), {
         flag: "precision",
