@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openDataset } from "../../src/data/dataset.ts";
 import { SampleError } from "../../src/data/faults.ts";
-import { type TableOptions, tableSource } from "../../src/data/pack/table.ts";
+import type { Shard } from "../../src/data/segments/shard.ts";
+import { type TableOptions, tableSource } from "../../src/data/sources/table.ts";
 import { scanTar } from "../../src/data/tar/read.ts";
 import { writeTar } from "../../src/data/tar/write.ts";
 import { fuzz } from "../support/mutations.ts";
@@ -115,8 +116,8 @@ async function readSample(
   { id, bytes }: { id: number; bytes: Buffer },
 ): Promise<void> {
   try {
-    const { image, text } = await dataset.readSample(id);
-    expect(image.length > 0 && bytes.includes(image) && text.trim() !== "").toBe(true);
+    const { image, captions } = await dataset.readSample(id);
+    expect(image.length > 0 && bytes.includes(image) && captions[0]!.trim() !== "").toBe(true);
   } catch (error) {
     if (!(error instanceof SampleError)) throw error; // of one sample; the others are read on
     expect(error.fault.shard).toBe("damaged.tar");
@@ -142,4 +143,28 @@ test.each(Object.entries(tables))("a damaged table %s gives rows of texts", asyn
     }
   };
   await fuzz(Buffer.from(whole), { seed: 4, count: 200, read });
+});
+
+test("a damaged index is made anew, or gives samples that lie in the shard", async () => {
+  const shard = join(folder, "indexed.tar");
+  writeFileSync(shard, tar);
+  const cache = join(folder, "cache");
+  const open = () => openDataset({ shards: shard, cache, maxBadRate: 1 });
+  const whole = await open();
+  whole.close();
+  const index = (whole.table.segments[0] as Shard).table.path;
+  const read = async (damaged: Buffer): Promise<void> => {
+    writeFileSync(index, damaged);
+    const dataset = await open();
+    try {
+      expect(dataset.size).toBeLessThanOrEqual(whole.size);
+      for (let id = 0; id < dataset.size; id++) {
+        const { image, captions } = await dataset.readSample(id);
+        expect(tar.includes(image) && tar.includes(captions[0]!)).toBe(true);
+      }
+    } finally {
+      dataset.close();
+    }
+  };
+  await fuzz(readFileSync(index), { seed: 5, count: 400, read });
 });
