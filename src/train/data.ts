@@ -19,6 +19,11 @@ export function openConfigured(shards: readonly string[], { config, onFault }: D
   return openDataset({ shards, maxBadRate, onFault, ...(captionKey === undefined ? {} : { captionKey }) });
 }
 
+/** How training prepares its pictures. */
+export function trainImage({ data }: Pick<Config, "data">, model: ModelConfig): ImageSettings {
+  return { mode: "train", size: model.vision_cfg.image_size, ...data.aug };
+}
+
 /** The loader of a training run: shuffled, and only full batches, of which each process has an equal part. */
 export function openTrainLoader(
   dataset: Dataset,
@@ -30,13 +35,12 @@ export function openTrainLoader(
     throw new Error(`the training data has ${dataset.size} pairs, fewer than one batch of ${batchSize} (--batch-size)`);
   if (batchSize % group.size !== 0)
     throw new Error(`a batch of ${batchSize} pairs (--batch-size) cannot be shared evenly by ${group.size} processes`);
-  const image: ImageSettings = { mode: "train", size: model.vision_cfg.image_size, ...config.data.aug };
   return createLoader({
     dataset,
     batchSize,
     part: { rank: group.rank, size: group.size },
     seed,
-    image,
+    image: trainImage(config, model),
     workers: config.data.workers,
     contextLength: model.text_cfg.context_length,
     shuffle: true,
