@@ -23,7 +23,7 @@ const entries: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./eval.ts")).command(),
   },
   data: {
-    summary: "pack pictures into shards, or build the demonstration data set",
+    summary: "pack pictures into shards, check and show them, or build the demonstration data set",
     load: async () => (await import("./data.ts")).command(),
   },
   doctor: {

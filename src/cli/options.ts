@@ -40,11 +40,19 @@ function optionOf(field: Field): Option {
 
 /** Adds `--config FILE` and a flag for every setting of the configuration, or of the sections named, grouped as the file is. */
 export function addConfigOptions(command: Command, sections?: readonly (keyof Config)[]): Command {
+  return addOptions(command, ({ path }) => sections === undefined || sections.includes(path[0] as keyof Config));
+}
+
+/** Adds `--config FILE` and the flags of single settings, named without dashes; a name that ends in "-" stands for all that begin so. */
+export function addConfigFlags(command: Command, flags: readonly string[]): Command {
+  const wanted = (name: string): boolean =>
+    flags.some((flag) => name === flag || (flag.endsWith("-") && name.startsWith(flag)));
+  return addOptions(command, ({ flag }) => wanted(flag));
+}
+
+function addOptions(command: Command, wanted: (field: Field) => boolean): Command {
   command.option("--config <file>", "YAML file of settings; flags win over it (docs/configuration.md lists all)");
-  for (const field of fields) {
-    const section = field.path[0] as keyof Config;
-    if (sections === undefined || sections.includes(section)) command.addOption(optionOf(field));
-  }
+  for (const field of fields) if (wanted(field)) command.addOption(optionOf(field));
   return command;
 }
 

@@ -1,9 +1,9 @@
 import { type Fault, SampleError } from "./faults.ts";
-import { decodeImage } from "./image/decode.ts";
 import { createTransform, type ImageSettings, type Transform } from "./image/transform.ts";
 import { createPlan, type Mix, type Order, type Plan } from "./plan.ts";
 import { Prefetcher } from "./prefetch.ts";
-import { createRandom, type Random } from "./random.ts";
+import { createRandom } from "./random.ts";
+import { chooseCaption, readSample } from "./read-sample.ts";
 import { SampleReader, type SampleTable } from "./samples.ts";
 import { chunkSize, type Slot, SlotRing } from "./slots.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";
@@ -60,9 +60,6 @@ interface Lane {
   readonly fetching: Prefetcher;
   readonly onReady: (ticket: number, bad: BadSample[]) => void;
 }
-
-/** Sets the choice of a caption apart from the augmentation of the picture. */
-const ofCaptions = 1;
 
 /** Chunks that one thread has under way at once where each sample is a request over the network. */
 const remoteLanes = 8;
@@ -175,10 +172,13 @@ export class Filler {
     const { id, epoch } = sample;
     const { seed, contextLength, image } = this.#setup;
     try {
-      const { image: file, captions } = await this.#reader.sample(id);
+      const { pixels, captions } = await readSample(this.#reader, id);
       const length = 3 * image.size * image.size;
-      const random = createRandom([seed, epoch, id]);
-      await this.#writeImage(id, { file, random, target: slot.images.subarray(index * length, (index + 1) * length) });
+      this.#transform(
+        pixels,
+        createRandom([seed, epoch, id]),
+        slot.images.subarray(index * length, (index + 1) * length),
+      );
       const row = slot.tokens.subarray(index * contextLength, (index + 1) * contextLength);
       this.#tokenizer.encodeInto(this.#choose(captions(), sample), row);
       slot.ids[index] = BigInt(id);
@@ -189,22 +189,10 @@ export class Filler {
     }
   }
 
-  /** In training another one of several captions every epoch, else the first. */
+  /** Evaluation takes the first of several captions, which is the same every time. */
   #choose(captions: readonly string[], { id, epoch }: { id: number; epoch: number }): string {
     const { seed, image } = this.#setup;
-    if (captions.length === 1 || image.mode === "eval") return captions[0]!;
-    const random = createRandom([seed, epoch, id, ofCaptions]);
-    return captions[Math.floor(random() * captions.length)]!;
-  }
-
-  async #writeImage(
-    id: number,
-    { file, random, target }: { file: Buffer; random: Random; target: Float32Array },
-  ): Promise<void> {
-    const pixels = await decodeImage(file).catch((error: Error) => {
-      throw this.#reader.pictureError(id, error.message);
-    });
-    this.#transform(pixels, random, target);
+    return image.mode === "eval" ? captions[0]! : chooseCaption(captions, { seed, epoch, id });
   }
 }
 

@@ -2,7 +2,7 @@ import type { Dataset } from "./dataset.ts";
 import type { Fault, FaultCounts } from "./faults.ts";
 import type { BadSample, Part } from "./fill.ts";
 import { createTransform, type ImageSettings } from "./image/transform.ts";
-import type { Order } from "./plan.ts";
+import type { Mix, Order } from "./plan.ts";
 import { mixedLength } from "./plan-mixed.ts";
 import { BatchQuarantine, countedAtLeast } from "./quarantine.ts";
 import { SlotRing } from "./slots.ts";
@@ -27,8 +27,8 @@ export interface LoaderOptions {
   prefetch?: number;
   /** In which order an epoch goes through the samples. */
   order: Order;
-  /** How often a sample of each of the data set's patterns comes in an epoch; once when absent. Goes with the global order. */
-  factors?: readonly number[] | undefined;
+  /** How the patterns of the data set are mixed; each sample comes once when absent. Goes with the global order. */
+  mix?: Mix | undefined;
   /** Leaves out the last batch of an epoch if it is not full. */
   dropLast: boolean;
   /** Share of bad samples above which loading stops; default 0.01. See Quarantine for the exact rule. */
@@ -111,11 +111,10 @@ class ThreadedLoader implements Loader {
   #run = 0;
 
   constructor(options: LoaderOptions) {
-    const { dataset, batchSize, image, contextLength, workers, seed, order, factors } = options;
+    const { dataset, batchSize, image, contextLength, workers, seed, order, mix } = options;
     const { prefetch = 3, maxBadRate = 0.01, leastTried, onFault, part = onlyPart } = options;
     this.#options = options;
     this.#part = part;
-    const mix = factors && { starts: dataset.patternStarts, factors };
     this.#length = mix ? mixedLength(mix) : dataset.size;
     this.stepsPerEpoch = (options.dropLast ? Math.floor : Math.ceil)(this.#length / batchSize);
     this.#quarantine = new BatchQuarantine(dataset.size, { maxBadRate, leastTried, onFault });
@@ -234,7 +233,7 @@ function checkOptions(options: LoaderOptions): void {
   whole("contextLength", contextLength, 2);
   whole("prefetch", prefetch, 1);
   whole("seed", seed, 0);
-  checkFactors(options);
+  checkMix(options);
   if (dropLast && dataset.size < batchSize) {
     throw new RangeError(`a batch of ${batchSize} cannot be filled from a data set of ${dataset.size} samples`);
   }
@@ -245,14 +244,14 @@ function checkOptions(options: LoaderOptions): void {
   createTransform(options.image);
 }
 
-function checkFactors({ factors, dataset, order }: LoaderOptions): void {
-  if (factors === undefined) return;
-  const patterns = dataset.patternStarts.length - 1;
-  if (factors.length !== patterns)
-    throw new RangeError(`one factor for each of the ${patterns} patterns is expected, not ${factors.length}`);
+function checkMix({ mix, order }: LoaderOptions): void {
+  if (mix === undefined) return;
+  const { starts, factors } = mix;
+  if (factors.length !== starts.length - 1)
+    throw new RangeError(`one factor for each of the ${starts.length - 1} patterns is expected, not ${factors.length}`);
   if (!factors.every((factor) => factor > 0 && factor <= mostTimes))
     throw new RangeError(`factors must be above 0 and at most ${mostTimes}, but are ${factors.join(", ")}`);
-  if (order.kind !== "global") throw new RangeError("factors go with the global order");
+  if (order.kind !== "global") throw new RangeError("patterns are mixed in the global order only");
 }
 
 function checkPosition(epoch: number, { startStep, endStep }: Required<Steps>, stepsPerEpoch: number): void {

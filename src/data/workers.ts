@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { BadSample, FillJob, FillSetup } from "./fill.ts";
 import type { WorkerReport, WorkerRequest } from "./loader.worker.ts";
+import { workerFile } from "./worker-file.ts";
 
 /** A thread that does not end by itself in this time after it was told to is ended by force. */
 const patienceMs = 5000;
@@ -106,15 +107,7 @@ export class Workers {
 
 function startWorker(setup: FillSetup): Worker {
   const name = `fastclip-loader-${setup.thread.rank + 1}`;
-  const worker = new Worker(workerFile(), { name, workerData: setup });
+  const worker = new Worker(workerFile("loader.worker", import.meta.url), { name, workerData: setup });
   worker.unref();
   return worker;
-}
-
-/** The thread's file beside this one. In the sources it is TypeScript, which a thread of Node 20 runs once tsx is registered in it. */
-function workerFile(): URL {
-  if (!import.meta.url.endsWith(".ts")) return new URL("./loader.worker.js", import.meta.url);
-  const tsx = JSON.stringify(import.meta.resolve("tsx/esm/api"));
-  const file = JSON.stringify(new URL("./loader.worker.ts", import.meta.url).href);
-  return new URL(`data:text/javascript,import{register}from${tsx};register();await import(${file});`);
 }

@@ -1,9 +1,9 @@
 // The configured data: the data set, how its pictures are prepared, and the loader.
-import { type Dataset, openDataset } from "../data/dataset.ts";
+import { type Dataset, type DatasetOptions, openDataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
 import type { ImageSettings } from "../data/image/transform.ts";
 import { createLoader, type Loader } from "../data/loader.ts";
-import type { Order } from "../data/plan.ts";
+import type { Mix, Order } from "../data/plan.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { ModelConfig } from "../models/index.ts";
 import { resolveBatch } from "./batch.ts";
@@ -16,20 +16,29 @@ export interface DataContext {
   readonly group?: ProcessGroup;
 }
 
-/** Opens the data of training or of evaluation. */
-export function openConfigured(patterns: readonly string[], { config, onFault, group }: DataContext): Promise<Dataset> {
-  const { captionKey, maxBadRate, shuffle, imageColumn, captionColumn, cacheDir, cacheSize } = config.data;
-  return openDataset({
+/** What the configuration says of data that is opened. */
+export function datasetOptions(patterns: readonly string[], { data }: Pick<Config, "data">): DatasetOptions {
+  const { captionKey, maxBadRate, shuffle, imageColumn, captionColumn, cacheDir, cacheSize } = data;
+  return {
     shards: patterns,
     maxBadRate,
-    onFault,
     cache: cacheDir,
     cacheSize: cacheSize * 1e9,
-    whole: shuffle === "window" && patterns === config.data.train,
+    whole: shuffle === "window" && patterns === data.train,
     columns: { imageColumn, captionColumn },
     ...(captionKey && { captionKey }),
-    ...(group && { part: { rank: group.rank, size: group.size } }),
-  });
+  };
+}
+
+/** Opens the data of training or of evaluation. */
+export function openConfigured(patterns: readonly string[], { config, onFault, group }: DataContext): Promise<Dataset> {
+  const part = group && { part: { rank: group.rank, size: group.size } };
+  return openDataset({ ...datasetOptions(patterns, config), onFault, ...part });
+}
+
+/** How training prepares its pictures. */
+export function trainImage({ data }: Pick<Config, "data">, model: ModelConfig): ImageSettings {
+  return { mode: "train", size: model.vision_cfg.image_size, ...data.aug };
 }
 
 /** The loader of a training run: shuffled, and only full batches, of which each process has an equal part. */
@@ -43,17 +52,16 @@ export function openTrainLoader(
     throw new Error(`the training data has ${dataset.size} pairs, fewer than one batch of ${batchSize} (--batch-size)`);
   if (batchSize % group.size !== 0)
     throw new Error(`a batch of ${batchSize} pairs (--batch-size) cannot be shared evenly by ${group.size} processes`);
-  const image: ImageSettings = { mode: "train", size: model.vision_cfg.image_size, ...config.data.aug };
   return createLoader({
     dataset,
     batchSize,
     part: { rank: group.rank, size: group.size },
     seed,
-    image,
+    image: trainImage(config, model),
     workers: config.data.workers,
     contextLength: model.text_cfg.context_length,
     order: orderOf(dataset, config),
-    factors: config.data.upsampling,
+    mix: mixOf(dataset, config),
     dropLast: true,
     maxBadRate: config.data.maxBadRate,
     onFault,
@@ -61,8 +69,13 @@ export function openTrainLoader(
 }
 
 /** "auto" goes through shards by windows where samples cannot be had without the whole shard. */
-function orderOf({ table }: Dataset, { data }: Config): Order {
+export function orderOf({ table }: Dataset, { data }: Config): Order {
   const byShards = table.segments.some((segment) => segment.kind === "shard" && segment.file.copied);
   const isWindow = data.shuffle === "window" || (data.shuffle === "auto" && byShards && data.upsampling === undefined);
   return isWindow ? { kind: "window", segments: data.shuffleWindow } : { kind: "global" };
+}
+
+/** How the patterns of the training data are mixed, where they are not each gone through once. */
+export function mixOf({ patternStarts: starts }: Dataset, { data }: Config): Mix | undefined {
+  return data.upsampling && { starts, factors: data.upsampling };
 }

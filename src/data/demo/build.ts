@@ -1,11 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import sharp from "sharp";
+import { falseNegatives } from "../falseNegatives.ts";
 import { attribution } from "./attribution.ts";
 import { type Concept, readConcepts } from "./concepts.ts";
 import { type DemoRecord, type DemoSettings, fillFolder, findWhole, recordName, refuseForeign } from "./dataset.ts";
 import { defaultSourceDirectory, downloadPackages, packageDirectory } from "./download.ts";
-import { falseNegatives } from "./falseNegatives.ts";
 import { conceptFinder } from "./finder.ts";
 import { type Picture, readStyle, type StyleContent, written } from "./pictures.ts";
 import { writeShards } from "./shards.ts";

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import type { FalseNegatives } from "../falseNegatives.ts";
 import { clearAbandoned } from "./download.ts";
-import type { FalseNegatives } from "./falseNegatives.ts";
 import type { ShardSettings, Split } from "./shards.ts";
 
 /** What decides the bytes of the shards. */

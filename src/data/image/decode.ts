@@ -9,7 +9,9 @@ sharp.concurrency(1);
 /** More pixels than this are refused before they are unpacked; PIL's own limit against picture bombs. */
 const maxPixels = 89_478_485;
 
-type Format = "png" | "jpeg" | "gif" | "webp" | "tiff" | "avif";
+/** The kinds of picture files that are read. */
+export const pictureFormats = ["png", "jpeg", "gif", "webp", "tiff", "avif"] as const;
+type PictureFormat = (typeof pictureFormats)[number];
 
 /**
  * Decodes a picture to RGB, as PIL's open and convert("RGB") do: transparency is dropped, colour profiles and EXIF orientation are
@@ -20,7 +22,7 @@ type Format = "png" | "jpeg" | "gif" | "webp" | "tiff" | "avif";
  * picture has more than 89 million pixels. The messages are to stand behind the picture's name.
  */
 export async function decodeImage(file: Buffer): Promise<Pixels> {
-  const format = sniff(file);
+  const format = formatOf(file);
   if (format === undefined) throw new Error(`is not a picture of a supported kind (${describe(file)})`);
   const plain = format === "png" ? decodePng(file, { maxPixels }) : undefined;
   return plain ?? decodeWithSharp(file);
@@ -47,7 +49,7 @@ function spread(grey: Uint8Array): Uint8Array {
 }
 
 /** The format by the file's first bytes. SVG has none of these, so it is refused: it could name other files. */
-function sniff(file: Buffer): Format | undefined {
+export function formatOf(file: Buffer): PictureFormat | undefined {
   const start = file.toString("latin1", 0, 12);
   if (start.startsWith("\x89PNG\r\n\x1a\n")) return "png";
   if (start.startsWith("\xff\xd8\xff")) return "jpeg";

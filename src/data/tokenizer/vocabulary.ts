@@ -15,6 +15,8 @@ export interface Vocabulary {
   readonly byteIds: Uint16Array;
   /** Id of the symbol that two neighbours merge into, or {@link NO_MERGE}. A smaller id is an earlier merge. */
   mergeOf(left: number, right: number): number;
+  /** The two symbols that a merge joins; undefined for the id of a byte or a special token. */
+  partsOf(id: number): readonly [number, number] | undefined;
 }
 
 export const END_OF_WORD = 256;
@@ -83,9 +85,12 @@ function parse(file: string): Vocabulary {
     .split("\n", MERGES + 1);
   if (lines.length !== MERGES + 1) throw new Error(`${file}: expected ${MERGES} merges, got ${lines.length - 1}`);
   const table = new MergeTable();
+  /** [MERGES, 2] */
+  const parts = new Uint16Array(2 * MERGES);
   for (let i = 1; i <= MERGES; i++) {
     const [left = "", right = ""] = lines[i]!.split(" ");
     const id = FIRST_MERGE + i - 1;
+    parts.set([idOf(left), idOf(right)], 2 * (i - 1));
     table.set(idOf(left), idOf(right), id);
     ids.set(left + right, id);
   }
@@ -103,6 +108,10 @@ function parse(file: string): Vocabulary {
     endId: startId + 1,
     byteIds,
     mergeOf: (left, right) => table.get(left, right),
+    partsOf: (id) => {
+      const at = 2 * (id - FIRST_MERGE);
+      return id >= FIRST_MERGE && id < startId ? [parts[at]!, parts[at + 1]!] : undefined;
+    },
   };
 }
 

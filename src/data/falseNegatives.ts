@@ -1,4 +1,4 @@
-/** How often a batch drawn at random holds pictures of one concept more than once: each is a false negative there. */
+/** How often a batch drawn at random holds samples of one concept, or of one caption, more than once: each is a false negative there. */
 export interface FalseNegatives {
   /** Expected share of a batch's samples that have at least one other of their concept beside them. */
   sampleShare: number;
