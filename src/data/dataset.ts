@@ -58,6 +58,8 @@ export interface Dataset {
   readonly patternStarts: readonly number[];
   /** A hash over the shards' names and sizes and all samples' keys and places: another one when the data is another. */
   readonly fingerprint: string;
+  /** Shards and tables whose index was made now. */
+  readonly indexed: number;
   /** What was left out when the shards were indexed. */
   readonly faults: FaultCounts;
   /** For other threads: pass it to a SampleReader. */
@@ -87,6 +89,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
     size,
     shards: opened.map(({ location }) => location),
     patternStarts: [...patterns.map((_, i) => starts[opened.findIndex(({ pattern }) => pattern === i)]!), size],
+    indexed: opened.filter(({ isNew }) => isNew).length,
     fingerprint: fingerprintOf(opened),
     faults: quarantine.counts,
     table,

@@ -14,6 +14,8 @@ export interface DataContext {
   readonly onFault: (fault: Fault) => void;
   /** The processes that open the data together; by default this one alone. */
   readonly group?: ProcessGroup;
+  /** Told how many shards have an index. */
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** What the configuration says of data that is opened. */
@@ -31,9 +33,12 @@ export function datasetOptions(patterns: readonly string[], { data }: Pick<Confi
 }
 
 /** Opens the data of training or of evaluation. */
-export function openConfigured(patterns: readonly string[], { config, onFault, group }: DataContext): Promise<Dataset> {
+export function openConfigured(
+  patterns: readonly string[],
+  { config, onFault, group, onProgress }: DataContext,
+): Promise<Dataset> {
   const part = group && { part: { rank: group.rank, size: group.size } };
-  return openDataset({ ...datasetOptions(patterns, config), onFault, ...part });
+  return openDataset({ ...datasetOptions(patterns, config), onFault, ...part, ...(onProgress && { onProgress }) });
 }
 
 /** How training prepares its pictures. */

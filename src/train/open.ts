@@ -10,6 +10,7 @@ import { synchroniseBatchNorm } from "../models/index.ts";
 import type { Ema } from "../optim/ema.ts";
 import { createDisplay, createMessageDisplay, type Display } from "../telemetry/live.ts";
 import { type Metrics, MetricsWriter, noMetrics, truncateMetrics } from "../telemetry/metrics.ts";
+import { progressLines } from "../telemetry/progress.ts";
 import { setThreads } from "../tensor/index.ts";
 import { loadCheckpoint, sweepCheckpoints } from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
@@ -59,9 +60,10 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
   const messages: string[] = [];
   let say = (message: string): void => void messages.push(message);
   const onFault = (fault: Fault): void => say(fault.message);
-  const data = resources.add(await openConfigured(config.data.train, { config, onFault, group }));
+  const onProgress = progressLines("shards indexed", (line) => group.rank === 0 && options.stream.write(`${line}\n`));
+  const data = resources.add(await openConfigured(config.data.train, { config, onFault, group, onProgress }));
   const validation =
-    config.data.val && resources.add(await openConfigured(config.data.val, { config, onFault, group }));
+    config.data.val && resources.add(await openConfigured(config.data.val, { config, onFault, group, onProgress }));
   const model = createConfigured(config, { begins: group.rank === 0 });
   const loader = resources.add(openTrainLoader(data, { config, onFault, group, model: model.config }));
   agreeOnRun(group, { config, data, validation, model });

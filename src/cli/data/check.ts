@@ -1,6 +1,7 @@
 // `fastclip data check`.
 import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { Command } from "commander";
+import { progressLines } from "../../telemetry/progress.ts";
 import type { Config } from "../../train/config/types.ts";
 import { addDataSettings, configFor } from "./settings.ts";
 
@@ -8,9 +9,6 @@ interface CheckFlags {
   readonly list?: string;
   readonly json?: string;
 }
-
-/** Milliseconds between two lines of progress. */
-const progressInterval = 5000;
 
 async function check(config: Config, { list, json }: CheckFlags): Promise<void> {
   const { checkData } = await import("../../data/check/check.ts");
@@ -29,24 +27,12 @@ async function check(config: Config, { list, json }: CheckFlags): Promise<void> 
     contextLength: text_cfg.context_length,
     imageSize: vision_cfg.image_size,
     onFault: (fault) => file !== undefined && writeSync(file, `${JSON.stringify(fault)}\n`),
-    onProgress: progress(),
+    onProgress: progressLines("samples", console.error),
   });
   if (file !== undefined) closeSync(file);
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
   console.log(formatReport(report));
   if (report.problems.length > 0) process.exitCode = 1;
-}
-
-/** Says now and then how far it is. */
-function progress(): (done: number, size: number) => void {
-  const start = performance.now();
-  let last = start;
-  return (done, size) => {
-    const now = performance.now();
-    if (now - last < progressInterval) return;
-    last = now;
-    console.error(`${done} of ${size} samples, ${Math.round((1000 * done) / (now - start))} a second`);
-  };
 }
 
 export function checkCommand(): Command {

@@ -20,6 +20,8 @@ export interface FoundList {
   readonly faults: readonly Fault[];
   /** Of all that the list says of the samples. */
   readonly sha256: string;
+  /** Whether it was made now. */
+  readonly isNew: boolean;
 }
 
 interface Header {
@@ -37,11 +39,11 @@ export async function findList(place: string, { cache, columns = {} }: ListOptio
   const path = join(makeCacheFolder(cache, "lists"), `${basename(location).slice(0, 100)}-${hash}.list`);
   const wanted = { location, source };
   const known = openList(path, wanted);
-  if (known) return known;
+  if (known) return { ...known, isNew: false };
   await makeList(path, wanted);
   const made = openList(path, wanted);
   if (made === undefined) throw new Error(`${place} was changed while it was read; try again`);
-  return made;
+  return { ...made, isNew: true };
 }
 
 interface Wanted {
@@ -49,7 +51,7 @@ interface Wanted {
   readonly source: Source;
 }
 
-function openList(path: string, { location, source }: Wanted): FoundList | undefined {
+function openList(path: string, { location, source }: Wanted): Omit<FoundList, "isNew"> | undefined {
   const table = openTableFile(path);
   const header = table?.header as unknown as Header | undefined;
   if (!table || header?.kind !== "list" || table.columns !== listColumns) return undefined;

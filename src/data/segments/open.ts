@@ -24,6 +24,8 @@ export interface OpenedSegment {
   readonly pattern: number;
   /** The same text for the same samples, wherever they lie. */
   readonly identity: string;
+  /** Whether its index was made now. */
+  readonly isNew: boolean;
   /** What was left out, in the order of the samples. */
   faults(): Fault[];
 }
@@ -52,7 +54,7 @@ async function openPlace(place: Place, options: OpenOptions): Promise<OpenedSegm
 
 async function openShardAt({ location, pattern }: Place, options: OpenOptions): Promise<OpenedSegment> {
   const index = await indexShard(location, { ...options, whole: options.whole ?? false });
-  const { file, table, sha256 } = index;
+  const { file, table, sha256, isNew } = index;
   const kind = options.captionKeys.length === 0 ? "txt" : "json";
   const dropped = index.lacking[kind];
   const count = table.count - lengthOf(dropped);
@@ -60,14 +62,15 @@ async function openShardAt({ location, pattern }: Place, options: OpenOptions): 
     segment: { kind: "shard", file, table, dropped, count },
     location,
     pattern,
+    isNew,
     identity: `${file.name}\n${file.bytes}\n${sha256}`,
     faults: () => faultsOf(index, kind),
   };
 }
 
 async function openListAt({ location, pattern }: Place, options: OpenOptions): Promise<OpenedSegment> {
-  const { list, faults, sha256 } = await findList(location, options);
-  return { segment: list, location, pattern, identity: `${list.name}\n${sha256}`, faults: () => [...faults] };
+  const { list, faults, sha256, isNew } = await findList(location, options);
+  return { segment: list, location, pattern, isNew, identity: `${list.name}\n${sha256}`, faults: () => [...faults] };
 }
 
 function lengthOf(ranges: Ranges): number {

@@ -67,7 +67,7 @@ export function parseFlag(node: TreeNode, raw: FlagValue): unknown {
     const parts = words.flatMap((word) => word.split(/[\s,]+/)).filter((part) => part !== "");
     return parts.map((part, i) => scalar(node.prefixItems?.[i] ?? {}, part));
   }
-  if (isList(node)) return words;
+  if (isList(node)) return words.map((word) => scalar(node.items || {}, word));
   return words.length === 1 ? scalar(node, words[0]!) : words;
 }
 
