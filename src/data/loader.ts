@@ -2,7 +2,7 @@ import type { Dataset } from "./dataset.ts";
 import type { Fault, FaultCounts } from "./faults.ts";
 import type { BadSample, Part } from "./fill.ts";
 import { createTransform, type ImageSettings } from "./image/transform.ts";
-import { BatchQuarantine, countedAtLeast } from "./quarantine.ts";
+import { type BadCount, BatchQuarantine, countedAtLeast } from "./quarantine.ts";
 import { SlotRing } from "./slots.ts";
 import { Workers } from "./workers.ts";
 
@@ -33,6 +33,8 @@ export interface LoaderOptions {
   leastTried?: number;
   /** Told of each bad sample once, in the order of the batches. */
   onFault?: (fault: Fault) => void;
+  /** Told where bad samples were met, as often as they are, before they are counted and so may be too many. */
+  onBad?: (batch: Pick<Batch, "epoch" | "step" | "bad">) => void;
 }
 
 /** One batch, or this process' part of it. Its arrays lie in memory shared with the loader's threads and are valid until `release()`. */
@@ -69,6 +71,8 @@ export interface Loader {
    * running.
    */
   epoch(epoch: number, options?: Steps): AsyncIterable<Batch>;
+  /** Goes on with what was counted in the finished `steps` of a run that is resumed, by all of its processes. */
+  goOn(before: { readonly steps: number; readonly bad: readonly BadCount[] }): void;
   /** Bad samples met so far, by cause; each sample counts once. */
   faults(): FaultCounts;
   /** Ends the threads. */
@@ -138,6 +142,10 @@ class ThreadedLoader implements Loader {
     }
   }
 
+  goOn({ steps, bad }: { steps: number; bad: readonly BadCount[] }): void {
+    this.#quarantine.goOn({ tried: steps * this.#options.batchSize + bad.length, bad });
+  }
+
   faults(): FaultCounts {
     return this.#quarantine.counts;
   }
@@ -170,8 +178,9 @@ class ThreadedLoader implements Loader {
     const bad = this.#ready.get(ticket)!;
     this.#ready.delete(ticket);
     this.#held.add(slot);
-    const { batchSize, dataset } = this.#options;
+    const { batchSize, dataset, onBad } = this.#options;
     const size = Math.min(batchSize / this.#part.size, dataset.size - step * batchSize);
+    if (bad.length > 0) onBad?.({ epoch, step, bad });
     // In the order of the batches, so that reports and a stop for too many bad samples come the same way every time.
     this.#quarantine.record(size, bad);
     return {

@@ -2,7 +2,7 @@
 import { type Dataset, openDataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
 import type { ImageSettings } from "../data/image/transform.ts";
-import { createLoader, type Loader } from "../data/loader.ts";
+import { createLoader, type Loader, type LoaderOptions } from "../data/loader.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { ModelConfig } from "../models/index.ts";
 import { resolveBatch } from "./batch.ts";
@@ -19,11 +19,14 @@ export function openConfigured(shards: readonly string[], { config, onFault }: D
   return openDataset({ shards, maxBadRate, onFault, ...(captionKey === undefined ? {} : { captionKey }) });
 }
 
+interface TrainContext extends DataContext {
+  readonly onBad: NonNullable<LoaderOptions["onBad"]>;
+  readonly group: ProcessGroup;
+  readonly model: ModelConfig;
+}
+
 /** The loader of a training run: shuffled, and only full batches, of which each process has an equal part. */
-export function openTrainLoader(
-  dataset: Dataset,
-  { config, onFault, group, model }: DataContext & { group: ProcessGroup; model: ModelConfig },
-): Loader {
+export function openTrainLoader(dataset: Dataset, { config, onFault, onBad, group, model }: TrainContext): Loader {
   const { seed } = config.run;
   const { batchSize } = resolveBatch(config);
   if (dataset.size < batchSize)
@@ -43,5 +46,6 @@ export function openTrainLoader(
     dropLast: true,
     maxBadRate: config.data.maxBadRate,
     onFault,
+    onBad,
   });
 }
