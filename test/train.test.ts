@@ -55,6 +55,12 @@ function trainRecords(name: string): TrainRecord[] {
   return readMetrics(join(folder, name, "metrics.jsonl")).filter((record) => record.kind === "train");
 }
 
+/** Warnings that belong to a step. */
+function warnings(name: string): string[] {
+  const records = readMetrics(join(folder, name, "metrics.jsonl"));
+  return records.flatMap((record) => (record.kind === "event" && record.step !== undefined ? [record.message] : []));
+}
+
 /** Everything that a checkpoint holds, as bytes by file. */
 function finalFiles(name: string): Map<string, Buffer> {
   const last = listCheckpoints(join(folder, name)).at(-1)!;
@@ -84,6 +90,13 @@ describe.each(["fastclip-v3", "openclip"])("a run with %s", (loss) => {
     expect(records.at(-1)!.infoNce).toBeLessThan(0.5 * records[0]!.infoNce);
     // A step leaves nothing behind: as many tensors are alive after it as after the first one.
     expect(new Set(records.map((record) => record.liveTensors)).size).toBe(1);
+
+    // What was near each other at first, as untrained features are, is apart; four pictures share each caption.
+    expect(records.at(-1)!.textLikeness).toBeLessThan(0.5);
+    expect(records.at(-1)!.textLikeness).toBeLessThan(records[0]!.textLikeness!);
+    expect(warnings(name)).toEqual([
+      expect.stringMatching(/^step 63: [34]\d % of the captions stand in their batch more than once/),
+    ]);
 
     const results = JSON.parse(readFileSync(join(folder, name, "results.json"), "utf8"));
     const top1 = results.results.find((result: { metric: string }) => result.metric === "zero-shot top-1");
@@ -191,6 +204,18 @@ test("a run whose steps are no longer finite names them and stops", async () => 
   );
   expect(error).toMatch(/^fastclip: 3 steps in a row were not finite.*try a lower --lr/);
   expect(trainRecords("diverged")).toHaveLength(1);
+});
+
+test("features that collapse are told, with the figure", async () => {
+  const flags = ["--name", "collapsed", "--train-data", data, "--epochs", "8", "--lr", "0.3", "--warmup", "0"];
+  const { code, out } = await run(...common(), ...flags);
+  expect(code).toBe(0);
+  const [sentence] = warnings("collapsed");
+  expect(sentence).toMatch(
+    /^step \d+: the mean cosine between the features of different \w+ is (1\.000|0\.99\d), and was 0\.\d+: /,
+  );
+  expect(out).toContain(sentence);
+  expect(trainRecords("collapsed").at(-1)!.infoNce).toBeGreaterThan(0.9 * Math.log(16));
 });
 
 test("a run is not written over another one", async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import type * as Tensors from "../tensor/index.ts";
-import { doctor, formatChecks } from "./doctor.ts";
+import { command, examine, formatChecks } from "./doctor.ts";
 import { checkCompiler, checkCpu, checkDisk, checkMemory, checkNode, ok, problem } from "./doctor-checks.ts";
 import { checkCollectives, checkDevices, checkEngine, checkMatmul, checkThreads } from "./doctor-engine.ts";
 
@@ -15,7 +15,7 @@ afterEach(() => {
 /** What the doctor prints, and its exit status. */
 async function runDoctor(): Promise<{ text: string; status: number }> {
   const log = vi.spyOn(console, "log").mockImplementation(() => {});
-  const status = await doctor();
+  const status = await examine();
   return { text: log.mock.calls.flat().join("\n"), status };
 }
 
@@ -153,4 +153,52 @@ test("a product that is wrong, and one that cannot be made, are problems", () =>
     status: "problem",
     found: expect.stringMatching(/not implemented/),
   });
+});
+
+/** What `fastclip doctor` with these words prints, and its exit status. */
+async function runCommand(...words: string[]): Promise<{ text: string; status: unknown }> {
+  const log = vi.spyOn(console, "log").mockImplementation(() => {});
+  const before = process.exitCode;
+  try {
+    await command().parseAsync(words, { from: "user" });
+    return { text: log.mock.calls.flat().join("\n"), status: process.exitCode };
+  } finally {
+    process.exitCode = before;
+    log.mockRestore();
+  }
+}
+
+const learned = (loss: string): RegExp =>
+  new RegExp(
+    `^ok +overfit ${loss} +InfoNCE 0\\.0\\d\\d after \\d+ steps on 16 different pairs; guessing has 2\\.773$`,
+    "m",
+  );
+
+test("--overfit learns a batch by heart with FastCLIP's loss and with OpenCLIP's", async () => {
+  const { text } = await runCommand("--overfit");
+  expect(text).toMatch(learned("fastclip-v3"));
+  expect(text).toMatch(learned("openclip"));
+});
+
+test("--overfit with a configuration takes its model and its settings, and is a problem where they cannot learn", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "fastclip-doctor-"));
+  try {
+    const config = join(folder, "run.yaml");
+    writeFileSync(
+      config,
+      "model: { name: RN-Ti-64, precision: fp32 }\nloss: { kind: openclip }\noptim: { lr: 0.001 }\n",
+    );
+    expect((await runCommand("--overfit", "--config", config)).text).toMatch(learned("openclip"));
+    const { text, status } = await runCommand("--overfit", "--config", config, "--lr", "1e-12");
+    expect(text).toMatch(/^problem +overfit openclip +InfoNCE [\d.]+ after 200 steps/m);
+    expect(text).toMatch(/^ +mend: the loss does not move: raise the learning rate \(--lr, now 1e-12\)/m);
+    expect(status).toBe(1);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("settings without --overfit are refused", async () => {
+  await expect(runCommand("--lr", "1")).rejects.toThrow("--lr: belongs to --overfit");
+  await expect(runCommand("--config", "run.yaml")).rejects.toThrow("--config: belongs to --overfit");
 });

@@ -1,5 +1,7 @@
 // `fastclip doctor`: is this machine fit, and is the installation well? Each problem comes with its mend.
+import { Command } from "commander";
 import { printable } from "../telemetry/format.ts";
+import { ConfigError } from "../train/config/errors.ts";
 import {
   type Check,
   checkCompiler,
@@ -11,9 +13,38 @@ import {
   checkNode,
 } from "./doctor-checks.ts";
 import { checkEngine, findEngine } from "./doctor-engine.ts";
+import { addConfigOptions, givenFlags } from "./options.ts";
 
-/** Runs all checks and prints their table. Returns the exit status: 1 if there is a problem. */
-export async function doctor(): Promise<number> {
+const examples = `
+Examples:
+  fastclip doctor
+  fastclip doctor --overfit                     also learn one batch by heart with a small model
+  fastclip doctor --overfit --config run.yaml   the same with the model, loss, optimizer and data of a run`;
+
+export function command(): Command {
+  const doctor = new Command("doctor")
+    .description(
+      "Check the machine and the installation, and say how to mend what is wrong. All settings belong to --overfit.",
+    )
+    .option("--overfit", "Also train on one batch until it is known by heart; a problem where that fails");
+  return addConfigOptions(doctor)
+    .addHelpText("after", examples)
+    .action(async (flags: { overfit?: boolean; config?: string }) => {
+      const [setting] = flags.config === undefined ? Object.keys(givenFlags(doctor)) : ["config"];
+      if (flags.overfit !== true && setting !== undefined)
+        throw new ConfigError([`--${setting}: belongs to --overfit`]);
+      process.exitCode = await examine(flags.overfit === true ? () => learnByHeart(doctor) : undefined);
+    });
+}
+
+async function learnByHeart(doctor: Command): Promise<Check[]> {
+  const { checkOverfit } = await import("./doctor-overfit.ts");
+  return checkOverfit(doctor);
+}
+
+/** Runs all checks, and `more` where the engine is well, and prints their table. Returns the exit status: 1 if there is a problem. */
+export async function examine(more: () => Promise<Check[]> = async () => []): Promise<number> {
+  const engine = await checkEngine();
   const checks = [
     checkNode(),
     checkFastclip(),
@@ -22,10 +53,11 @@ export async function doctor(): Promise<number> {
     checkCpu(),
     checkMemory(),
     checkDisk(),
-    ...(await checkEngine()),
+    ...engine,
+    ...(engine.some(isProblem) ? [] : await more()),
   ];
   console.log(formatChecks(checks));
-  return checks.some((check) => check.status === "problem") ? 1 : 0;
+  return checks.some(isProblem) ? 1 : 0;
 }
 
 /** One line a check, below a problem one with its mend, and a closing sentence. */
@@ -36,9 +68,13 @@ export function formatChecks(checks: readonly Check[]): string {
     const line = `${check.status.padEnd("problem".length)}  ${check.name.padEnd(width)}  ${oneLine(check.found)}`;
     return check.status === "problem" ? [line, `${indent}mend: ${check.mend}`] : [line];
   });
-  const problems = checks.filter((check) => check.status === "problem").length;
+  const problems = checks.filter(isProblem).length;
   const closing = problems === 0 ? "all is well" : `${problems} problem${problems === 1 ? "" : "s"}`;
   return [...lines, "", closing].join("\n");
+}
+
+function isProblem({ status }: Check): boolean {
+  return status === "problem";
 }
 
 function oneLine(text: string): string {

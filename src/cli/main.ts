@@ -28,10 +28,7 @@ const entries: Readonly<Record<string, Entry>> = {
   },
   doctor: {
     summary: "check the machine and the installation, and say how to mend what is wrong",
-    load: async () =>
-      new Command("doctor").action(async () => {
-        process.exitCode = await (await import("./doctor.ts")).doctor();
-      }),
+    load: async () => (await import("./doctor.ts")).command(),
   },
   parity: {
     summary: "replay vectors computed by the reference implementation and compare",

@@ -4,7 +4,7 @@ import type { BadSample, Part } from "./fill.ts";
 import { createTransform, type ImageSettings } from "./image/transform.ts";
 import type { Mix, Order } from "./plan.ts";
 import { mixedLength } from "./plan-mixed.ts";
-import { BatchQuarantine, countedAtLeast } from "./quarantine.ts";
+import { type BadCount, BatchQuarantine, countedAtLeast } from "./quarantine.ts";
 import { SlotRing } from "./slots.ts";
 import { Workers } from "./workers.ts";
 
@@ -37,6 +37,8 @@ export interface LoaderOptions {
   leastTried?: number;
   /** Told of each bad sample once, in the order of the batches. */
   onFault?: (fault: Fault) => void;
+  /** Told where bad samples were met, as often as they are, before they are counted and so may be too many. */
+  onBad?: (batch: Pick<Batch, "epoch" | "step" | "bad">) => void;
 }
 
 /** One batch, or this process' part of it. Its arrays lie in memory shared with the loader's threads and are valid until `release()`. */
@@ -73,6 +75,8 @@ export interface Loader {
    * running.
    */
   epoch(epoch: number, options?: Steps): AsyncIterable<Batch>;
+  /** Goes on with what was counted in the finished `steps` of a run that is resumed, by all of its processes. */
+  goOn(before: { readonly steps: number; readonly bad: readonly BadCount[] }): void;
   /** Bad samples met so far, by cause; each sample counts once. */
   faults(): FaultCounts;
   /** Ends the threads. */
@@ -148,6 +152,11 @@ class ThreadedLoader implements Loader {
     }
   }
 
+  goOn({ steps, bad }: { steps: number; bad: readonly BadCount[] }): void {
+    const own = this.#options.batchSize / this.#part.size;
+    this.#quarantine.goOn({ tried: steps * own + bad.length, bad });
+  }
+
   faults(): FaultCounts {
     return this.#quarantine.counts;
   }
@@ -180,8 +189,9 @@ class ThreadedLoader implements Loader {
     const bad = this.#ready.get(ticket)!;
     this.#ready.delete(ticket);
     this.#held.add(slot);
-    const { batchSize } = this.#options;
+    const { batchSize, onBad } = this.#options;
     const size = Math.min(batchSize / this.#part.size, this.#length - step * batchSize);
+    if (bad.length > 0) onBad?.({ epoch, step, bad });
     // In the order of the batches, so that reports and a stop for too many bad samples come the same way every time.
     this.#quarantine.record(size, bad);
     return {

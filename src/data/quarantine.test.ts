@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Fault } from "./faults.ts";
-import { Quarantine } from "./quarantine.ts";
+import { BatchQuarantine, Quarantine, withoutCount } from "./quarantine.ts";
 
 function faults(count: number): Fault[] {
   return Array.from({ length: count }, (_, i) => ({
@@ -41,4 +41,26 @@ test("a rate of 0 stops at the first", () => {
 
 test("a rate that is none is refused", () => {
   expect(() => new Quarantine({ maxBadRate: 1.5 })).toThrow("maxBadRate must be between 0 and 1, but is 1.5");
+});
+
+test("a count goes on where an earlier process has left it", () => {
+  const messages: string[] = [];
+  const onFault = ({ message }: Fault): void => void messages.push(message);
+  const quarantine = new BatchQuarantine(5000, { maxBadRate: 0.002, onFault });
+  quarantine.goOn({ tried: 2000, bad: [1, 2, 3].map((id) => ({ id, cause: "no-caption" })) });
+  const [first, second] = faults(2) as [Fault, Fault];
+  // What was bad before is not told of again.
+  quarantine.record(8, [
+    { id: 2, fault: first },
+    { id: 9, fault: second },
+  ]);
+  expect(messages).toEqual(["a.tar: 1.jpg is cut off at byte 8192; skipped (4 of 2010 so far)"]);
+  expect(quarantine.counts).toEqual({ "no-caption": 3, "bad-picture": 1 });
+  expect(() => quarantine.record(8, [{ id: 10, fault: first }])).toThrow("too many bad samples: 5 of 2019");
+});
+
+test("a sentence is what it was without the count in it", () => {
+  const messages: string[] = [];
+  new Quarantine({ maxBadRate: 1, onFault: ({ message }) => messages.push(message) }).record(10_000, faults(2));
+  expect(messages.map(withoutCount)).toEqual(faults(2).map(({ message }) => message));
 });

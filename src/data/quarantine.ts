@@ -1,4 +1,4 @@
-import type { Fault, FaultCounts } from "./faults.ts";
+import type { Fault, FaultCause, FaultCounts } from "./faults.ts";
 import type { BadSample } from "./fill.ts";
 
 export interface QuarantineOptions {
@@ -7,6 +7,17 @@ export interface QuarantineOptions {
   onFault?: ((fault: Fault) => void) | undefined;
   /** Samples that the share is taken of at least, where that is more than 1,000. */
   leastTried?: number | undefined;
+}
+
+/** A bad sample that was counted before. */
+export interface BadCount {
+  readonly id: number;
+  readonly cause: FaultCause;
+}
+
+/** The sentence of a fault without the count that {@link Quarantine} adds to it. */
+export function withoutCount(message: string): string {
+  return message.replace(/; skipped \(\d+ of \d+ so far\)$/, "");
 }
 
 /** The rate is taken over at least 1,000 samples, so that one bad sample among the first ten does not stop a run. */
@@ -41,6 +52,11 @@ export class Quarantine {
     return { ...this.#counts };
   }
 
+  /** Counts what was told of before, by an earlier process. */
+  goOn(causes: readonly FaultCause[]): void {
+    for (const cause of causes) this.#count(cause);
+  }
+
   /**
    * Takes in the outcome of more samples: how many have been tried in all, and the faults among the latest.
    * Throws when too many were bad.
@@ -48,12 +64,16 @@ export class Quarantine {
   record(tried: number, faults: readonly Fault[]): void {
     this.#tried = tried;
     for (const fault of faults) {
-      this.#bad++;
-      this.#counts[fault.cause] = (this.#counts[fault.cause] ?? 0) + 1;
+      this.#count(fault.cause);
       this.#onFault?.({ ...fault, message: `${fault.message}; skipped (${this.#bad} of ${tried} so far)` });
     }
     const last = faults.at(-1);
     if (last && this.#bad > this.#maxBadRate * countedAtLeast(this.#tried, this.#leastTried)) this.#stop(last);
+  }
+
+  #count(cause: FaultCause): void {
+    this.#bad++;
+    this.#counts[cause] = (this.#counts[cause] ?? 0) + 1;
   }
 
   #stop(last: Fault): never {
@@ -81,6 +101,13 @@ export class BatchQuarantine {
 
   get counts(): FaultCounts {
     return this.#quarantine.counts;
+  }
+
+  /** Goes on with what earlier processes have counted: the samples that they tried, and those that were bad. */
+  goOn({ tried, bad }: { tried: number; bad: readonly BadCount[] }): void {
+    this.#tried = Math.min(this.#size, tried);
+    for (const { id } of bad) this.#known.add(id);
+    this.#quarantine.goOn(bad.map(({ cause }) => cause));
   }
 
   /** A batch of so many samples, and those that were left out while it was filled. Throws when too many were. */

@@ -54,6 +54,12 @@ export interface TrainRecord {
   readonly residentBytes: number;
   readonly liveTensors: number;
   readonly gradNorm?: number | undefined;
+  /** Mean cosine between the features of different pictures of the last batch; at 1 they are all alike and tell nothing apart. */
+  readonly imageLikeness?: number | undefined;
+  /** The same of its captions. */
+  readonly textLikeness?: number | undefined;
+  /** Share of the last batch's captions that another pair has word by word, 0..1; of several processes the mean of their parts'. */
+  readonly repeatedCaptions?: number | undefined;
   /** What rank 0 exchanged with the others since the last record, by collective; absent for one process. */
   readonly traffic?: Readonly<Record<string, Readonly<Traffic>>> | undefined;
   /** Milliseconds since 1970. */

@@ -2,7 +2,7 @@
 import { type Dataset, type DatasetOptions, openDataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
 import type { ImageSettings } from "../data/image/transform.ts";
-import { createLoader, type Loader } from "../data/loader.ts";
+import { createLoader, type Loader, type LoaderOptions } from "../data/loader.ts";
 import type { Mix, Order } from "../data/plan.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { ModelConfig } from "../models/index.ts";
@@ -46,11 +46,14 @@ export function trainImage({ data }: Pick<Config, "data">, model: ModelConfig): 
   return { mode: "train", size: model.vision_cfg.image_size, ...data.aug };
 }
 
+interface TrainContext extends DataContext {
+  readonly onBad: NonNullable<LoaderOptions["onBad"]>;
+  readonly group: ProcessGroup;
+  readonly model: ModelConfig;
+}
+
 /** The loader of a training run: shuffled, and only full batches, of which each process has an equal part. */
-export function openTrainLoader(
-  dataset: Dataset,
-  { config, onFault, group, model }: DataContext & { group: ProcessGroup; model: ModelConfig },
-): Loader {
+export function openTrainLoader(dataset: Dataset, { config, onFault, onBad, group, model }: TrainContext): Loader {
   const { seed } = config.run;
   const { batchSize } = resolveBatch(config);
   if (dataset.size < batchSize)
@@ -70,6 +73,7 @@ export function openTrainLoader(
     dropLast: true,
     maxBadRate: config.data.maxBadRate,
     onFault,
+    onBad,
   });
 }
 

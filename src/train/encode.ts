@@ -13,7 +13,7 @@ export interface Inputs {
 }
 
 /** Wraps a batch's memory as tensors, without a copy. They are valid until the batch is released. */
-export function inputsOf(batch: Batch, imageSize: number): Inputs {
+export function inputsOf(batch: Pick<Batch, keyof Inputs | "size">, imageSize: number): Inputs {
   const contextLength = batch.tokens.length / batch.size;
   const tokens = fromBuffer(batch.tokens, { shape: [batch.size, contextLength] });
   return {

@@ -8,6 +8,7 @@ import type { Metrics, TrainRecord } from "../telemetry/metrics.ts";
 import { manualSeed, scope, tensor } from "../tensor/index.ts";
 import { inputsOf } from "./encode.ts";
 import { Meter } from "./meter.ts";
+import { repeatedShare } from "./repeats.ts";
 import { type StepResult, type Trainer, trainStep } from "./step.ts";
 import type { StopSignal } from "./stop.ts";
 import { Watch } from "./watch.ts";
@@ -62,12 +63,14 @@ export async function trainLoop(options: LoopOptions): Promise<RunPosition | und
 }
 
 function runStep(batch: Batch, options: LoopOptions & { meter: Meter; skips: SkipCounter; watch: Watch }): StepResult {
-  const { trainer, ema, loader, meter, skips, signal, seed } = options;
+  const { trainer, ema, loader, epochs, logEvery, meter, skips, signal, seed } = options;
   const { epoch, size, waitMs } = batch;
   const step = epoch * loader.stepsPerEpoch + batch.step;
   const imageSize = trainer.model.config.vision_cfg.image_size;
   manualSeed(hash32([seed, step, trainer.group.rank]));
-  const position = { epoch, step, stop: signal.asked !== undefined };
+  const isLogged = (step + 1) % logEvery === 0 || step + 1 === epochs * loader.stepsPerEpoch;
+  const repeated = isLogged ? repeatedShare(batch) : undefined;
+  const position = { epoch, step, stop: signal.asked !== undefined, isLogged };
   const result = scope(() => trainStep(trainer, inputsOf(batch, imageSize), position));
   batch.release();
   if ("skipped" in result) {
@@ -77,8 +80,8 @@ function runStep(batch: Batch, options: LoopOptions & { meter: Meter; skips: Ski
   skips.reset();
   ema?.update(step + 1);
   const samples = size * trainer.group.size;
-  meter.add({ result, samples, waitMs });
-  report(options, { step: step + 1, epoch, samples: (step + 1) * samples });
+  meter.add({ result, samples, waitMs, repeated });
+  report(options, { at: { step: step + 1, epoch, samples: (step + 1) * samples }, isLogged });
   return result;
 }
 
@@ -110,12 +113,11 @@ class SkipCounter {
 
 /** The display is told of every step; the metrics file, and every process, of every `logEvery`th and of the last one. */
 function report(
-  { trainer, meter, watch, metrics, display, logEvery, loader, epochs }: LoopOptions & { meter: Meter; watch: Watch },
-  at: Pick<TrainRecord, "step" | "epoch" | "samples">,
+  { trainer, meter, watch, metrics, display }: LoopOptions & { meter: Meter; watch: Watch },
+  { at, isLogged }: { at: Pick<TrainRecord, "step" | "epoch" | "samples">; isLogged: boolean },
 ): void {
-  const isDue = at.step % logEvery === 0 || at.step === epochs * loader.stepsPerEpoch;
-  const record = isDue ? averaged(trainer.group, meter.record(at)) : meter.record(at);
-  if (isDue) {
+  const record = isLogged ? averaged(trainer.group, meter.record(at)) : meter.record(at);
+  if (isLogged) {
     metrics.write(record);
     meter.restart();
     if (trainer.group.rank === 0)
@@ -130,8 +132,9 @@ function report(
 /** What ranks measure on their own parts of the batch, as means over all. */
 function averaged(group: ProcessGroup, record: TrainRecord): TrainRecord {
   return scope(() => {
-    const own = tensor([record.loss, record.infoNce, record.dataWait], { dtype: "float64" });
-    const [loss = 0, infoNce = 0, dataWait = 0] = group.allReduceMean_(own, "metrics").toArray();
-    return { ...record, loss, infoNce, dataWait };
+    const { repeatedCaptions: repeated = 0 } = record;
+    const own = tensor([record.loss, record.infoNce, record.dataWait, repeated], { dtype: "float64" });
+    const [loss = 0, infoNce = 0, dataWait = 0, repeatedCaptions = 0] = group.allReduceMean_(own, "metrics").toArray();
+    return { ...record, loss, infoNce, dataWait, repeatedCaptions };
   });
 }

@@ -10,6 +10,8 @@ export interface MeteredStep {
   readonly samples: number;
   /** Milliseconds spent waiting for the batch. */
   readonly waitMs: number;
+  /** Share of its captions that another pair has too, 0..1; undefined where it was not counted. */
+  readonly repeated?: number | undefined;
 }
 
 /** Adds steps up; `record()` tells what they came to since `restart()`. */
@@ -22,7 +24,7 @@ export class Meter {
   #wait = 0;
   #loss = 0;
   #infoNce = 0;
-  #last: FinishedStep | undefined;
+  #last: MeteredStep | undefined;
   #trafficBefore: TrafficByName;
 
   /** `traffic` tells what was exchanged since the process began. */
@@ -33,19 +35,21 @@ export class Meter {
     this.#trafficBefore = traffic();
   }
 
-  add({ result, samples, waitMs }: MeteredStep): void {
+  add(step: MeteredStep): void {
+    const { result, samples, waitMs } = step;
     this.#steps++;
     this.#samples += samples;
     this.#wait += waitMs;
     this.#loss += result.loss;
     this.#infoNce += result.infoNce;
-    this.#last = result;
+    this.#last = step;
   }
 
-  /** Losses, speed and waiting are means over the interval; tau, gamma and the learning rate are those of the last step. */
+  /** Losses, speed and waiting are means over the interval; all else that is measured in a step is that of the last one. */
   record(at: { step: number; epoch: number; samples: number }): TrainRecord {
     if (this.#last === undefined) throw new Error("no step was added in this interval");
-    const { tau, gamma, lr, gradNorm } = this.#last;
+    const { result, repeated } = this.#last;
+    const { tau, gamma, lr, gradNorm, likeness } = result;
     const elapsed = this.#now() - this.#start;
     const traffic = trafficSince(this.#trafficBefore, this.#traffic());
     return {
@@ -58,6 +62,8 @@ export class Meter {
       gamma,
       lr,
       gradNorm,
+      ...(likeness && { imageLikeness: likeness.image, textLikeness: likeness.text }),
+      ...(repeated !== undefined && { repeatedCaptions: repeated }),
       samplesPerSecond: (this.#samples / elapsed) * 1000,
       dataWait: this.#wait / elapsed,
       residentBytes: residentBytes(),

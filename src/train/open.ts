@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { Dataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
-import type { Loader } from "../data/loader.ts";
+import type { Batch, Loader } from "../data/loader.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import { share } from "../distributed/share.ts";
 import { PairState } from "../losses/pair-state.ts";
@@ -22,6 +22,8 @@ import type { RunPosition } from "./loop.ts";
 import { createConfigured, createEma } from "./model.ts";
 import { pairsPath, restorePairs, spreadPairs } from "./pairs.ts";
 import { formatMemory, formatStart, memoryEstimate } from "./plan/index.ts";
+import { dropQuarantine, gatherQuarantine, type KnownBad, knownBad, quarantinePath } from "./quarantine-files.ts";
+import { QuarantineList } from "./quarantine-list.ts";
 import type { Resources } from "./resources.ts";
 import type { Trainer } from "./step.ts";
 import { createTrainer } from "./trainer.ts";
@@ -40,6 +42,7 @@ export interface Run {
   readonly display: Display;
   readonly start: RunPosition;
   readonly onFault: (fault: Fault) => void;
+  readonly leftOut: QuarantineList;
 }
 
 export interface OpenOptions {
@@ -61,11 +64,19 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
   let say = (message: string): void => void messages.push(message);
   const onFault = (fault: Fault): void => say(fault.message);
   const onProgress = progressLines("shards indexed", (line) => group.rank === 0 && options.stream.write(`${line}\n`));
-  const data = resources.add(await openConfigured(config.data.train, { config, onFault, group, onProgress }));
+  const leftOut = new QuarantineList();
+  // What is wrong with the shards, all processes see: rank 0 lists it.
+  const onSeen = (data: "train" | "val") => (fault: Fault) => {
+    onFault(fault);
+    if (group.rank === 0) leftOut.add(fault, { data });
+  };
+  const { train, val } = config.data;
+  const data = resources.add(await openConfigured(train, { config, group, onProgress, onFault: onSeen("train") }));
   const validation =
-    config.data.val && resources.add(await openConfigured(config.data.val, { config, onFault, group, onProgress }));
+    val && resources.add(await openConfigured(val, { config, group, onProgress, onFault: onSeen("val") }));
   const model = createConfigured(config, { begins: group.rank === 0 });
-  const loader = resources.add(openTrainLoader(data, { config, onFault, group, model: model.config }));
+  const onBad = (batch: Pick<Batch, "epoch" | "step" | "bad">): void => leftOut.addBatch(batch, loader);
+  const loader = resources.add(openTrainLoader(data, { config, onFault, onBad, group, model: model.config }));
   agreeOnRun(group, { config, data, validation, model });
   if (config.distributed.syncBatchNorm && group.size > 1)
     synchroniseBatchNorm(model, group.gatherWithGradient("batchNorm"));
@@ -75,11 +86,13 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
     folder,
     checkpoint,
     messages: found,
+    bad,
   } = share(group, {
     name: "the run's folder",
     make: () => prepareFolder(config, { group, data }),
   });
   restorePairs(group, { run: folder, checkpoint });
+  const known = leftOut.open(quarantinePath(folder, group.rank), { known: bad, isResumed: checkpoint !== undefined });
   const createPairs = (columns: readonly string[]): PairState =>
     resources.add(PairState.inFile(columns, { size: data.size, path: pairsPath(folder, group.node) }));
   const { stepsPerEpoch } = loader;
@@ -93,6 +106,8 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
   if (checkpoint !== undefined && trainer.method.pairs !== undefined) spreadPairs(group, trainer.method.pairs);
 
   const startStep = start.epoch * stepsPerEpoch + start.stepOfEpoch;
+  // What was met after the checkpoint will be met, and counted, again.
+  loader.goOn({ steps: startStep, bad: known.filter(({ step }) => step <= startStep) });
   const { metrics, display } = openOutput({ config, folder, startStep, stepsPerEpoch }, options);
   say = (message) => {
     display.line(message);
@@ -105,7 +120,7 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
     // What is wrong with the shards, all processes have seen.
     for (const message of [...found, ...messages]) say(message);
   }
-  return { config, group, folder, trainer, ema, data, validation, loader, metrics, display, start, onFault };
+  return { config, group, folder, trainer, ema, data, validation, loader, metrics, display, start, onFault, leftOut };
 }
 
 /**
@@ -122,6 +137,8 @@ interface Prepared {
   /** What the run goes on from; nothing for a new one. */
   readonly checkpoint?: string;
   readonly messages: readonly string[];
+  /** What was found bad in the training data so far, by any process. */
+  readonly bad: readonly KnownBad[];
 }
 
 function prepareFolder(config: Config, { group, data }: { group: ProcessGroup; data: Dataset }): Prepared {
@@ -132,7 +149,9 @@ function prepareFolder(config: Config, { group, data }: { group: ProcessGroup; d
     : { checkpoint: undefined, messages: [] };
   sweepCheckpoints(folder);
   describeRun(folder, config);
-  return { folder, messages, ...(checkpoint !== undefined && { checkpoint }) };
+  if (checkpoint === undefined) dropQuarantine(folder);
+  const bad = knownBad(gatherQuarantine(folder));
+  return { folder, messages, bad, ...(checkpoint !== undefined && { checkpoint }) };
 }
 
 /** Rank 0 writes the metrics and shows the progress; the others have nothing but messages. */

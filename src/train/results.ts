@@ -7,6 +7,7 @@ import { resolveBatch } from "./batch.ts";
 import type { Config } from "./config/types.ts";
 import { writeWhole } from "./durable.ts";
 import { runFiles } from "./folder.ts";
+import type { LeftOutCounts } from "./quarantine-files.ts";
 
 /** Seconds of each part; set-up and data are known when one command did them all. */
 export interface RunTimes {
@@ -22,14 +23,15 @@ export interface FinishedRun {
   readonly evaluation: Evaluation | undefined;
   readonly times: RunTimes;
   readonly notes: readonly string[];
+  readonly leftOut: LeftOutCounts;
 }
 
-export function writeResults({ folder, config, evaluation, times, notes }: FinishedRun): void {
+export function writeResults({ folder, config, evaluation, times, notes, leftOut }: FinishedRun): void {
   const results = evaluation?.results ?? [];
   const environment = describeEnvironment();
   writeWhole(
     runFiles.results(folder),
-    `${JSON.stringify({ results, seconds: times, settings: config, environment }, null, 2)}\n`,
+    `${JSON.stringify({ results, seconds: times, leftOut, settings: config, environment }, null, 2)}\n`,
   );
   const { model, loss, run } = config;
   writeReport({

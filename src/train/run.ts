@@ -1,4 +1,5 @@
 // A whole run: set up, train, evaluate, and leave its results in the run's folder.
+import type { Fault } from "../data/faults.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import { withGroup } from "../distributed/with-group.ts";
 import type { Evaluation } from "../eval/index.ts";
@@ -11,6 +12,7 @@ import { type RunPosition, trainLoop } from "./loop.ts";
 import { openRun, type Run } from "./open.ts";
 import { pairsPath } from "./pairs.ts";
 import { chooseMicroBatch, explainOutOfMemory } from "./plan/index.ts";
+import { countLeftOut, describeLeftOut, gatherQuarantine, type LeftOutCounts } from "./quarantine-files.ts";
 import { Resources } from "./resources.ts";
 import { type RunTimes, writeResults } from "./results.ts";
 import { SaveClock } from "./save-clock.ts";
@@ -48,6 +50,7 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
   let evaluation: Evaluation | undefined;
   let evaluationSeconds = 0;
   let folder: string;
+  let leftOut: LeftOutCounts | undefined;
   let stoppedBy: NodeJS.Signals | undefined;
   try {
     const run = await openRun(config, { stream, resources, microBatch, group });
@@ -75,6 +78,8 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
       if (group.rank === 0) run.display.line(`stopped after step ${stepOf(run, stoppedAt)}, which is saved`);
       stoppedBy = signal.asked ?? "SIGTERM"; // another process was asked
     }
+    // No process reads any more of the training data: each has been in the last step's exchange.
+    if (group.rank === 0) leftOut = tellLeftOut(run);
   } catch (error) {
     const sentence = explainOutOfMemory(error, { config, microBatch });
     throw sentence === undefined ? error : new Error(sentence, { cause: error });
@@ -84,8 +89,15 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
   const trainingSeconds = (performance.now() - started) / 1000 - evaluationSeconds;
   const times: RunTimes = { ...options.times, training: trainingSeconds, evaluation: evaluationSeconds };
   const isOver = stoppedBy === undefined;
-  if (isOver && group.rank === 0) writeResults({ folder, config, evaluation, times, notes });
+  if (isOver && leftOut !== undefined) writeResults({ folder, config, evaluation, times, notes, leftOut });
   return { folder, rank: group.rank, evaluation, times, stoppedBy };
+}
+
+/** Brings the lists of all processes in the run's folder together, and says how many samples are in them and why. */
+function tellLeftOut({ folder, display }: Run): LeftOutCounts {
+  const counts = countLeftOut(gatherQuarantine(folder));
+  for (const line of describeLeftOut(counts)) display.line(line);
+  return counts;
 }
 
 /** Processes of one machine share its memory. */
@@ -134,17 +146,22 @@ function isEvaluationDue({ config, validation }: Run, epoch: number): boolean {
 const galleryQueries = 12;
 
 async function evaluateAfter(run: Run, epoch: number): Promise<Evaluation> {
-  const { config, group, trainer, ema, validation, metrics, loader, onFault } = run;
+  const { config, group, trainer, ema, validation, metrics, loader, onFault, leftOut } = run;
+  const step = (epoch + 1) * loader.stepsPerEpoch;
   const isLast = epoch + 1 === config.run.epochs;
   const gallery = isLast ? galleryQueries : 0;
   const { model } = trainer;
   const measure = (): Promise<Evaluation> => {
     // Batch norm's statistics are each process' own: all measure the model of rank 0.
     group.broadcast_([...model.buffers().values()], { name: "buffers" });
-    const heard = group.rank === 0 ? onFault : () => {}; // all are told of all damaged pictures
+    const heard = (fault: Fault): void => {
+      if (group.rank !== 0) return; // all are told of all damaged pictures
+      onFault(fault);
+      leftOut.add(fault, { data: "val", epoch, step });
+    };
     return evaluateConfigured({ config, model, dataset: validation!, gallery, onFault: heard, group });
   };
   const evaluation = await (ema === undefined ? measure() : ema.inPlace(measure));
-  metrics.write({ kind: "eval", step: (epoch + 1) * loader.stepsPerEpoch, epoch, results: evaluation.results });
+  metrics.write({ kind: "eval", step, epoch, results: evaluation.results });
   return evaluation;
 }

@@ -1,6 +1,7 @@
 // One training step, in the paper's order (FastCLIP, arXiv 2407.01445, Algorithm 1).
 import type { GradientReduction } from "../distributed/gradient-reduction.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
+import { mapPair, type Pair } from "../losses/pair.ts";
 import type { CLIP } from "../models/clip.ts";
 import { clipGradients, gradientNorm } from "../optim/clip.ts";
 import type { ParameterGroup } from "../optim/groups.ts";
@@ -9,6 +10,7 @@ import { backward, type NamedTensors, noGrad, scope } from "../tensor/index.ts";
 import type { Inputs } from "./encode.ts";
 import type { Exchange } from "./exchange.ts";
 import { findNonFinite } from "./finite.ts";
+import { likeness } from "./likeness.ts";
 import type { Method } from "./method.ts";
 import { encodeInParts } from "./micro-batch.ts";
 import type { Towers } from "./towers.ts";
@@ -39,6 +41,8 @@ export interface Position {
   readonly step: number;
   /** Whether this process was told to stop: all learn of it in this step. */
   readonly stop?: boolean;
+  /** Whether what only the log asks for is measured too. */
+  readonly isLogged?: boolean;
 }
 
 /** A finished step, or one that was given up because something was not finite, and so changed nothing. */
@@ -57,13 +61,15 @@ export interface FinishedStep {
   readonly lr: number;
   /** The norm of all gradients, before clipping. */
   readonly gradNorm: number;
+  /** How much alike the features of different pairs of the batch are, see `likeness`; measured where the step is logged. */
+  readonly likeness: Pair<number> | undefined;
 }
 
 const maxLogitScale = Math.log(100); // as in OpenCLIP: tau >= 0.01
 
 export function trainStep(trainer: Trainer, inputs: Inputs, position: Position): StepResult {
   const { model, method, groups, optimizer, towers, microBatch, group, exchange, reduction, gradClipNorm } = trainer;
-  const { epoch, step, stop: wantsToStop = false } = position;
+  const { epoch, step, stop: wantsToStop = false, isLogged = false } = position;
   return scope(() => {
     const tau = temperature(model);
     const gamma = method.gamma?.(epoch);
@@ -118,7 +124,8 @@ export function trainStep(trainer: Trainer, inputs: Inputs, position: Position):
       model.logitScale.clamp_({ min: 0, max: maxLogitScale });
     });
     const [loss, infoNce] = [result.loss.item(), inner.infoNce.item()];
-    return { loss, infoNce, tau: temperature(model), gamma, lr, gradNorm, stop };
+    const alike = isLogged ? mapPair(features.all, likeness) : undefined;
+    return { loss, infoNce, tau: temperature(model), gamma, lr, gradNorm, likeness: alike, stop };
   });
 }
 

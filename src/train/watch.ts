@@ -1,8 +1,13 @@
 // Looks at a run's figures as they come, and says once what is wrong with them and what may be the cause.
 import type { TrainRecord } from "../telemetry/metrics.ts";
+import { Collapse, describeAlike } from "./collapse.ts";
+import { RepeatCount } from "./repeats.ts";
 
 /** What every log interval tells of it. */
-type Figures = Pick<TrainRecord, "step" | "infoNce" | "tau" | "gradNorm" | "noInformation">;
+export type Figures = Pick<
+  TrainRecord,
+  "step" | "infoNce" | "tau" | "gradNorm" | "noInformation" | "imageLikeness" | "textLikeness" | "repeatedCaptions"
+>;
 
 interface Sign {
   readonly name: string;
@@ -25,9 +30,13 @@ export class Watch {
   /** `start` are the steps that were finished when this process began. */
   constructor({ start, learnsTau }: { start: number; learnsTau: boolean }) {
     this.#start = start;
+    const [images, texts, repeats] = [new Collapse("image"), new Collapse("text"), new RepeatCount()];
     this.#signs = [
       { name: "still", look: (figures) => this.#stillGuessing(figures) },
       ...(learnsTau ? [{ name: "bound", look: temperatureAtBound }] : []),
+      { name: "images alike", look: (figures) => images.look(figures) },
+      { name: "texts alike", look: (figures) => texts.look(figures) },
+      { name: "repeats", look: (figures) => repeats.look(figures) },
     ];
   }
 
@@ -41,15 +50,22 @@ export class Watch {
     });
   }
 
-  #stillGuessing({ step, infoNce, noInformation, gradNorm = Number.NaN }: Figures): string | undefined {
+  #stillGuessing(figures: Figures): string | undefined {
+    const { step, infoNce, noInformation } = figures;
     if (step - this.#start < patience || infoNce < nothingLearned * noInformation) return undefined;
     const level = `InfoNCE is ${infoNce.toFixed(3)}, where guessing has ${noInformation.toFixed(3)}`;
-    const cause =
-      gradNorm < 1e-4
-        ? `the gradients are next to nothing (norm ${gradNorm.toExponential(1)}): the features may have collapsed into one`
-        : "do captions belong to their pictures (fastclip data), is the learning rate too high or too low (--lr)?";
-    return `nothing is learned: ${level}; ${cause}`;
+    return `nothing is learned: ${level}; ${causeOf(figures)}`;
   }
+}
+
+function causeOf(figures: Figures): string {
+  const { gradNorm = Number.NaN } = figures;
+  const alike = describeAlike(figures);
+  if (alike !== undefined)
+    return `${alike}: are they alike themselves, or is the learning rate too high or too low (--lr)?`;
+  if (gradNorm < 1e-4)
+    return `the gradients are next to nothing (norm ${gradNorm.toExponential(1)}): is the model locked as it should be (--lock-image, --lock-text)?`;
+  return "do captions belong to their pictures (fastclip data), is the learning rate too high or too low (--lr)?";
 }
 
 function temperatureAtBound({ tau }: Figures): string | undefined {

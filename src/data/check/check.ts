@@ -1,7 +1,7 @@
 // The whole of a data set, read as training would read it.
 import { type Dataset, type DatasetOptions, openDataset } from "../dataset.ts";
 import type { Fault, FaultCause, FaultCounts } from "../faults.ts";
-import { countedAtLeast } from "../quarantine.ts";
+import { countedAtLeast, withoutCount } from "../quarantine.ts";
 import { allocateColumns } from "./columns.ts";
 import { contentOf } from "./content.ts";
 import type { CheckReport, FaultReport } from "./report.ts";
@@ -63,19 +63,15 @@ async function openAll(
   onFault: (fault: Fault) => void,
 ): Promise<{ dataset: Dataset; problem: string | undefined }> {
   const held: Fault[] = [];
+  const report = (fault: Fault): void => onFault({ ...fault, message: withoutCount(fault.message) });
   try {
     const dataset = await openDataset({ ...options, onFault: (fault) => held.push(fault) });
-    for (const fault of held) onFault(withoutCount(fault));
+    for (const fault of held) report(fault);
     return { dataset, problem: undefined };
   } catch (error) {
-    const dataset = await openDataset({ ...options, maxBadRate: 1, onFault: (fault) => onFault(withoutCount(fault)) });
+    const dataset = await openDataset({ ...options, maxBadRate: 1, onFault: report });
     return { dataset, problem: (error as Error).message };
   }
-}
-
-/** A message without "skipped (3 of 10000 so far)", which tells of the reading and not of the sample. */
-function withoutCount(fault: Fault): Fault {
-  return { ...fault, message: fault.message.replace(/; skipped \(\d+ of \d+ so far\)$/, "") };
 }
 
 /** The loader's rule, after a whole epoch. */
