@@ -36,6 +36,8 @@ export function captionsUnder(keys: readonly string[], json: unknown, { file, co
     const texts = Array.isArray(value) ? value : value === undefined || value === null ? [] : [value];
     if (!texts.every((text) => typeof text === "string"))
       throw complain("no-caption", `key "${key}" of ${file} is neither a text nor a list of texts`);
+    if (!texts.every((text) => text.isWellFormed()))
+      throw complain("bad-caption", `key "${key}" of ${file} holds half of a character (an unpaired surrogate)`);
     captions.push(...texts);
   }
   return captions.filter((text) => text.trim() !== "");

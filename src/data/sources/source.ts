@@ -49,7 +49,7 @@ export function lackOf({ picture, captions }: Row): { cause: FaultCause; detail:
   if (isUrl(picture)) return { cause: "no-picture", detail: `${picture} is not a local file` };
   if (captions.length === 0) return { cause: "no-caption", detail: "there is no caption" };
   // What stands for bytes that are no UTF-8.
-  if (captions.some((text) => text.includes("\uFFFD")))
+  if (captions.some((text) => text.includes("\uFFFD") || !text.isWellFormed()))
     return { cause: "bad-caption", detail: "the caption is not UTF-8" };
   return undefined;
 }
