@@ -196,3 +196,25 @@ test.skipIf(process.getuid?.() !== 0)(
     expect(readdirSync(join(saved, "checkpoints"))).toHaveLength(1);
   },
 );
+
+test.skipIf(process.getuid?.() !== 0)(
+  "a read-only place for runs, or for the cache, is named before anything is lost",
+  async () => {
+    const disk = join(folder, "read-only");
+    mkdirSync(disk);
+    const script = `mount -t tmpfs none ${disk} && cp "$0" ${disk}/data.tar && mount -o remount,ro ${disk} && "$@"`;
+    const inside = ["unshare", "-m", "sh", "-c", script, join(folder, "shard-0.tar")];
+    const start = (...more: string[]) =>
+      startTrain([...flags, "--name", "inside", "--train-data", join(disk, "data.tar"), ...more], { inside }).end;
+    expect(await start("--logs", disk)).toMatchObject({
+      code: 1,
+      error: `fastclip: ${disk}/inside cannot be made or written (EROFS): name another place for runs (--logs)\n`,
+    });
+    expect(await start("--cache-dir", join(disk, "cache"))).toMatchObject({
+      code: 1,
+      error: expect.stringContaining(`${disk}/cache/index cannot be made or written (EROFS): name another folder`),
+    });
+    // Data may lie where nothing can be written.
+    expect(await start("--epochs", "1")).toMatchObject({ code: 0, error: "" });
+  },
+);

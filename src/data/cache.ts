@@ -1,7 +1,7 @@
 // Where files are kept that can be made again: index files, copies of shards, packed tables.
-import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { makeFolder } from "./make-folder.ts";
 
 /** `directory`, else FASTCLIP_CACHE, else fastclip/ in XDG_CACHE_HOME or ~/.cache. */
 export function cacheFolder(directory?: string): string {
@@ -11,13 +11,5 @@ export function cacheFolder(directory?: string): string {
 
 /** Makes a folder inside the cache and returns its path. */
 export function makeCacheFolder(cache: string, name: string): string {
-  const folder = join(cache, name);
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw new Error(
-      `${folder} cannot be made (${(error as NodeJS.ErrnoException).code}): name another folder for such files (--cache-dir, or FASTCLIP_CACHE)`,
-    );
-  }
-  return folder;
+  return makeFolder(join(cache, name), "name another folder for such files (--cache-dir, or FASTCLIP_CACHE)");
 }

@@ -1,6 +1,7 @@
 // The folder of a run and the files in it.
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
+import { makeFolder } from "../data/make-folder.ts";
 import { describeEnvironment } from "../telemetry/environment.ts";
 import { engineInfo } from "../tensor/index.ts";
 import { ConfigError } from "./config/errors.ts";
@@ -39,7 +40,7 @@ export function locateRun(
 
 /** Writes down what the run is and what it was made with. */
 export function describeRun(folder: string, config: Config): void {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder, "name another place for runs (--logs)");
   saveConfig(config, runFiles.config(folder));
   const { version: torch, ...engine } = engineInfo();
   writeWhole(

@@ -112,6 +112,6 @@ test("where nothing can be kept, another folder is asked for", async () => {
   writeFileSync(join(folder, "file"), "");
   const inside = openDataset({ shards: pattern, cache: join(folder, "file/cache") });
   await expect(inside).rejects.toThrow(
-    /file\/cache\/index cannot be made \(ENOTDIR\): name another folder for such files \(--cache-dir, or FASTCLIP_CACHE\)/,
+    /file\/cache\/index cannot be made or written \(ENOTDIR\): name another folder for such files \(--cache-dir, or FASTCLIP_CACHE\)/,
   );
 });
