@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { BadSample, FillJob, FillSetup } from "./fill.ts";
 import type { WorkerReport, WorkerRequest } from "./loader.worker.ts";
+import { workerFile } from "./worker-file.ts";
 
 /** A thread that does not end by itself in this time after it was told to is ended by force. */
 const patienceMs = 5000;
@@ -103,15 +104,10 @@ export class Workers {
 }
 
 function startWorker(index: number, setup: FillSetup): Worker {
-  const worker = new Worker(workerFile(), { name: `fastclip-loader-${index + 1}`, workerData: setup });
+  const worker = new Worker(workerFile("loader.worker", { beside: import.meta.url }), {
+    name: `fastclip-loader-${index + 1}`,
+    workerData: setup,
+  });
   worker.unref();
   return worker;
-}
-
-/** The thread's file beside this one. In the sources it is TypeScript, which a thread of Node 20 runs once tsx is registered in it. */
-function workerFile(): URL {
-  if (!import.meta.url.endsWith(".ts")) return new URL("./loader.worker.js", import.meta.url);
-  const tsx = JSON.stringify(import.meta.resolve("tsx/esm/api"));
-  const file = JSON.stringify(new URL("./loader.worker.ts", import.meta.url).href);
-  return new URL(`data:text/javascript,import{register}from${tsx};register();await import(${file});`);
 }

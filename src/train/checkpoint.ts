@@ -1,35 +1,19 @@
 // A checkpoint: the model as OpenCLIP loads it, and all else that a run needs to go on as if it had never stopped.
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadWeights, type PreprocessConfig, saveModel } from "../models/index.ts";
 import type { Ema } from "../optim/ema.ts";
 import { type NamedTensors, readSafetensors, scope, writeSafetensors } from "../tensor/index.ts";
 import { copySparse, writeFolder } from "./durable.ts";
+import { type CheckpointState, checkpointsOf, listCheckpoints, readState, stateFile } from "./run-files.ts";
 import { seal } from "./seal.ts";
 import type { Trainer } from "./step.ts";
 
-/** What stands in state.json. */
-export interface CheckpointState {
-  /** Finished steps of the whole run. */
-  readonly step: number;
-  /** The position of the next step. */
-  readonly epoch: number;
-  readonly stepOfEpoch: number;
-  /** Ties what is kept of every pair to the data set it was made on. */
-  readonly dataset: { readonly size: number; readonly fingerprint: string };
-}
+export { listCheckpoints } from "./run-files.ts";
 
-const stateFile = "state.json";
 const trainingFile = "training.safetensors";
 const emaFile = "ema.safetensors";
 const pairsFile = "pairs.f32";
-const folderName = /^step-(\d{9})$/;
-
-/** The folder of a run's checkpoints. */
-function checkpointsOf(run: string): string {
-  return join(run, "checkpoints");
-}
-
 /** What of a run lies in memory and changes. */
 export interface Training {
   readonly trainer: Trainer;
@@ -75,19 +59,6 @@ function fill(folder: string, { trainer, ema, state, preprocess, pairs }: SaveOp
 
 function trainingTensors({ optimizer }: Trainer): NamedTensors {
   return new Map([...optimizer.state()].map(([name, tensor]) => [`optimizer/${name}`, tensor]));
-}
-
-/** Paths of a run's whole checkpoints, oldest first. */
-export function listCheckpoints(run: string): string[] {
-  const folder = checkpointsOf(run);
-  if (!existsSync(folder)) return [];
-  const names = readdirSync(folder).filter((name) => folderName.test(name));
-  return names.sort().map((name) => join(folder, name));
-}
-
-/** Reads state.json of a checkpoint. */
-export function readState(checkpoint: string): CheckpointState {
-  return JSON.parse(readFileSync(join(checkpoint, stateFile), "utf8")) as CheckpointState;
 }
 
 /** Refuses a checkpoint that was made on another data set: what is kept of its pairs would be taken for that of others. */

@@ -8,13 +8,18 @@ import { evaluateConfigured } from "./evaluation.ts";
 import { placeOf } from "./group.ts";
 import { addEvaluation, pruneCheckpoints, unknownMetric } from "./kept.ts";
 import { type RunPosition, trainLoop } from "./loop.ts";
-import { openRun, type Run } from "./open.ts";
+import { type Run as OpenedRun, openRun } from "./open.ts";
 import { pairsPath } from "./pairs.ts";
 import { chooseMicroBatch, explainOutOfMemory } from "./plan/index.ts";
+import { noCopy, type RunCopy } from "./remote/copy.ts";
+import { finishCopy, openCopy } from "./remote/run-copy.ts";
 import { Resources } from "./resources.ts";
 import { type RunTimes, writeResults } from "./results.ts";
 import { SaveClock } from "./save-clock.ts";
 import { StopSignal } from "./stop.ts";
+
+/** What a run holds, and its copy elsewhere. */
+type Run = OpenedRun & { readonly copy: RunCopy };
 
 export interface RunOptions {
   /** Where progress is shown. */
@@ -49,8 +54,11 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
   let evaluationSeconds = 0;
   let folder: string;
   let stoppedBy: NodeJS.Signals | undefined;
+  let copy = noCopy;
   try {
-    const run = await openRun(config, { stream, resources, microBatch, group });
+    const opened = await openRun(config, { stream, resources, microBatch, group });
+    copy = openCopy(opened, { resources });
+    const run = { ...opened, copy };
     folder = run.folder;
     const signal = resources.add(new StopSignal());
     const due = new SaveClock(config.run);
@@ -76,6 +84,7 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
       stoppedBy = signal.asked ?? "SIGTERM"; // another process was asked
     }
   } catch (error) {
+    await copy.close();
     const sentence = explainOutOfMemory(error, { config, microBatch });
     throw sentence === undefined ? error : new Error(sentence, { cause: error });
   } finally {
@@ -85,6 +94,7 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
   const times: RunTimes = { ...options.times, training: trainingSeconds, evaluation: evaluationSeconds };
   const isOver = stoppedBy === undefined;
   if (isOver && group.rank === 0) writeResults({ folder, config, evaluation, times, notes });
+  await finishCopy(copy, { config, folder, stream });
   return { folder, rank: group.rank, evaluation, times, stoppedBy };
 }
 
@@ -100,7 +110,7 @@ function stepOf({ loader }: Run, { epoch, stepOfEpoch }: RunPosition): number {
 
 /** Rank 0 has all that is to be saved, and returns where it is; the others meet it again at the next exchange. */
 function save(run: Run, next: RunPosition): string | undefined {
-  const { config, group, folder, trainer, ema, data } = run;
+  const { config, group, folder, trainer, ema, data, copy } = run;
   const step = stepOf(run, next);
   group.phase = `step ${step}: saving`;
   if (group.rank !== 0) return undefined;
@@ -109,16 +119,18 @@ function save(run: Run, next: RunPosition): string | undefined {
   const state = { step, ...next, dataset: { size, fingerprint } };
   const pairs = pairsPath(folder, group.node);
   const checkpoint = saveCheckpoint(folder, { trainer, ema, state, preprocess: { mean, std }, pairs });
-  pruneCheckpoints(folder, config.run);
+  pruneCheckpoints(folder, { ...config.run, except: copy.underway });
+  copy.update();
   return checkpoint;
 }
 
 /** Notes what an evaluation found of a checkpoint; it may be the best one now. */
 function rate(run: Run, { checkpoint, evaluation }: { checkpoint: string; evaluation: Evaluation }): void {
-  const { folder, config, display, metrics } = run;
+  const { folder, config, display, metrics, copy } = run;
   const { results } = evaluation;
   addEvaluation(checkpoint, results);
-  pruneCheckpoints(folder, config.run);
+  pruneCheckpoints(folder, { ...config.run, except: copy.underway });
+  copy.update();
   const problem = unknownMetric(config.run.keepBest, results);
   if (problem === undefined) return;
   display.line(problem);

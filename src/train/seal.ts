@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-const sealFile = "sha256.json";
+/** Written last: a folder that has it is whole. */
+export const sealFile = "sha256.json";
 const chunkBytes = 4 * 1024 * 1024;
 
 /** Writes down the hashes of all files that a folder holds. */

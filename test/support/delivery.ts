@@ -66,16 +66,27 @@ export abstract class FaultyServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = await bodyOf(request);
+    if (body === undefined) return;
     const { method = "GET", url = "/", headers } = request;
-    const asked = { method, url, headers, body: Buffer.concat(chunks) };
+    const asked = { method, url, headers, body };
     this.asked.push(asked);
     const fault = this.faults.length > 0 ? this.faults.shift() : this.faultOf(asked);
     if (fault?.kind === "reset" && fault.after === 0) return void request.socket.resetAndDestroy();
     if (fault?.kind === "status") return void response.writeHead(fault.status, fault.headers).end(fault.body);
     const reply = await this.reply(asked);
     await deliver(response, { reply, fault });
+  }
+}
+
+/** Undefined where the client went away before it had sent all. */
+async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  } catch {
+    return undefined;
   }
 }
 

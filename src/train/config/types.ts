@@ -69,6 +69,7 @@ export interface RunConfig {
   readonly logs: string;
   readonly name?: string;
   readonly resume?: string;
+  readonly remoteSync?: string;
   readonly seed: number;
   readonly threads: number | "auto";
   readonly batchSize: number;
