@@ -41,10 +41,13 @@ export abstract class FaultyServer {
   /** Asked where there are no more `faults`. */
   faultOf: (asked: Asked) => Fault | undefined = () => undefined;
   readonly asked: Asked[] = [];
+  /** So many have been made. */
+  connections = 0;
   readonly #server: Server;
 
   constructor() {
     this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#server.on("connection", () => this.connections++);
   }
 
   protected abstract reply(asked: Asked): Promise<Reply>;

@@ -88,7 +88,8 @@ async function fetchCheckpoint(
     return damage;
   } catch (error) {
     if (error instanceof StorageError && error.kind === "not-found") return `${basename(error.location)} is missing`;
-    throw error;
+    if (error instanceof StorageError) throw error;
+    throw new Error(`${name} cannot be fetched from ${remote.root}: ${(error as Error).message}`, { cause: error });
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }

@@ -63,6 +63,8 @@ test("a folder that begins empty keeps what was kept of the run before", async (
   for (const step of [15, 20, 25, 30]) save(step);
   await mirror().update([15, 20, 25, 30].map(nameOf));
   expect(copies()).toEqual([20, 25, 30].map(nameOf)); // epoch 2's, and the last two
+  await mirror().update([]); // as of a folder that is gone
+  expect(copies()).toEqual([20, 25, 30].map(nameOf));
   // Another machine has fetched the last one, and goes on.
   for (const step of [15, 20, 25]) remove(step);
   save(35);

@@ -33,9 +33,11 @@ export class Mirror {
   /** Copies what is new and removes what is not kept. `names` are the checkpoints that stay in the folder meanwhile. */
   async update(names: readonly string[]): Promise<void> {
     const there = await this.#remote.checkpoints();
-    const kept = await this.#chooseKept(names, there);
     // Before the checkpoints: the figures of their steps are to be there when a run goes on from one.
     for (const path of Object.values(runFiles)) await this.#copyChanged(path(this.#folder), path(""));
+    // A folder that is gone is no reason to remove its copy.
+    if (names.length === 0) return;
+    const kept = await this.#chooseKept(names, there);
     for (const name of names.filter((one) => kept.has(one)).reverse()) {
       await this.#copyCheckpoint(name, there);
       const file = `checkpoints/${name}/${evaluationFile}`;
