@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { listCheckpoints } from "../src/train/checkpoint.ts";
+import { listCheckpoints } from "../src/train/run-files.ts";
 import { type Machine, Machines, whyNoMachines } from "./support/machines.ts";
 import { type Ended, endAll, living, type Started, startTrain, trainRecords, until } from "./support/processes.ts";
 import { writeShards, writeViT } from "./support/shards.ts";

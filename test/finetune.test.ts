@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readMetrics } from "../src/telemetry/metrics.ts";
 import { readSafetensors } from "../src/tensor/index.ts";
-import { listCheckpoints } from "../src/train/checkpoint.ts";
+import { listCheckpoints } from "../src/train/run-files.ts";
 import { writeShards } from "./support/shards.ts";
 
 const main = join(import.meta.dirname, "../src/cli/main.ts");

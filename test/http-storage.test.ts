@@ -55,6 +55,14 @@ describe("a server that works", () => {
     expect((await read(300_000, 10)).length).toBe(0);
   });
 
+  test("is not asked for each part over a new connection", async () => {
+    const { version } = await storage.stat(location);
+    for (let offset = 0; offset < 250_000; offset += 50_000)
+      await storage.read(location, { offset, length: 50_000, version });
+    expect(server.asked).toHaveLength(6);
+    expect(server.connections).toBeLessThan(3);
+  });
+
   test("has an empty file", async () => {
     server.files.set("/a.tar", { body: Buffer.alloc(0) });
     expect(await storage.stat(location)).toMatchObject({ size: 0 });

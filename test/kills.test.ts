@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { createRandom } from "../src/data/random.ts";
 import { readMetrics } from "../src/telemetry/metrics.ts";
-import { listCheckpoints } from "../src/train/checkpoint.ts";
+import { listCheckpoints } from "../src/train/run-files.ts";
 import { findDamage } from "../src/train/seal.ts";
 import { type Ended, endAll, startTrain, trainRecords } from "./support/processes.ts";
 import { writeClasses, writeShards, writeViT } from "./support/shards.ts";

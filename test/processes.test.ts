@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { listCheckpoints } from "../src/train/checkpoint.ts";
+import { listCheckpoints } from "../src/train/run-files.ts";
 import { finalWeights, runRanks, startRanks, trainRecords } from "./support/processes.ts";
 import { cutOff, writeModel, writeShards, writeViT } from "./support/shards.ts";
 

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeShards } from "../src/data/shards.fixture.ts";
-import { listCheckpoints, readState } from "../src/train/checkpoint.ts";
 import type { LeftOut } from "../src/train/quarantine-list.ts";
+import { listCheckpoints, readState } from "../src/train/run-files.ts";
 import { runRanks, startTrain } from "./support/processes.ts";
 import { writeViT } from "./support/shards.ts";
 

@@ -1,7 +1,10 @@
 // S3 against a server that verifies signatures with AWS' own signer. With FASTCLIP_S3_TEST=1 the first part runs against the server of the
 // environment instead (AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, ...; a bucket "bucket" is there).
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -235,6 +238,35 @@ describe.skipIf(isReal)("who asks", () => {
     );
     server.isPublic = true;
     expect(await storage.stat("s3://bucket/a")).toMatchObject({ size: 1 });
+  });
+
+  test("by the role of a container, whose sessions are renewed before they expire", async () => {
+    let session = 0;
+    const expirations = [60_000, 3_600_000]; // the first one has but a minute left
+    const metadata = createServer((_request, response) => {
+      const { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey } = rightUser;
+      const Expiration = new Date(Date.now() + expirations[session]!).toISOString();
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify({ AccessKeyId, SecretAccessKey, Token: `session-${session++}`, Expiration }));
+    }).listen(0, "127.0.0.1");
+    await once(metadata, "listening");
+    try {
+      const { port } = metadata.address() as AddressInfo;
+      const { AWS_ACCESS_KEY_ID: _id, AWS_SECRET_ACCESS_KEY: _secret, ...variables } = server.variables();
+      useVariables({ ...variables, AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${port}/role` });
+      server.put("s3://bucket/a", "x");
+      server.users = [{ ...rightUser, sessionToken: "session-0" }];
+      const storage = open();
+      await storage.stat("s3://bucket/a");
+      await storage.stat("s3://bucket/a"); // in the background new ones are asked for
+      await vi.waitFor(() => expect(session).toBe(2));
+      server.users = [{ ...rightUser, sessionToken: "session-1" }];
+      expect(await storage.stat("s3://bucket/a")).toMatchObject({ size: 1 });
+      server.users = [{ ...rightUser, secretAccessKey: "another", sessionToken: "session-1" }];
+      expect((await failure(storage.stat("s3://bucket/a"))).message).toContain("from the role of this container");
+    } finally {
+      metadata.close();
+    }
   });
 
   test("with a key that nobody knows, or a clock that is wrong", async () => {

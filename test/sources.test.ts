@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readMetrics, type TrainRecord } from "../src/telemetry/metrics.ts";
-import { listCheckpoints } from "../src/train/checkpoint.ts";
+import { listCheckpoints } from "../src/train/run-files.ts";
 import { S3Server } from "./support/s3.ts";
 import { writeModel, writeShards } from "./support/shards.ts";
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readMetrics, type TrainRecord } from "../src/telemetry/metrics.ts";
 import { readSafetensors } from "../src/tensor/index.ts";
-import { listCheckpoints } from "../src/train/checkpoint.ts";
+import { listCheckpoints } from "../src/train/run-files.ts";
 import { cutOff, writeClasses, writeModel, writeShards } from "./support/shards.ts";
 
 const main = join(import.meta.dirname, "../src/cli/main.ts");

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { readState } from "./checkpoint.ts";
 import { addEvaluation, pruneCheckpoints } from "./kept.ts";
+import { readState } from "./run-files.ts";
 import { findDamage, seal } from "./seal.ts";
 
 let run: string;
@@ -53,7 +53,7 @@ test.each(["", "null", "{}", "[null]", '[{"metric":"top-1","value":"2"}]'])(
     const [first, second, last] = [checkpoint(1), checkpoint(2), checkpoint(3)];
     addEvaluation(first!, [{ split: "all", metric: "top-1", value: 0.5, chance: 0.1, count: 8 }]);
     writeFileSync(join(second!, "evaluation.json"), text);
-    pruneCheckpoints(run, { keepLast: 1, keepBest: "top-1", saveFrequency: 0 });
+    pruneCheckpoints(run, { keepLast: 1, keepBest: "top-1", saveFrequency: 0, except: new Set() });
     expect([first, second, last].map((path) => existsSync(path!))).toEqual([true, false, true]);
   },
 );

@@ -1,45 +1,17 @@
 // A checkpoint: the model as OpenCLIP loads it, and all else that a run needs to go on as if it had never stopped.
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
 import { loadWeights, type PreprocessConfig, saveModel } from "../models/index.ts";
 import type { Ema } from "../optim/ema.ts";
 import { type NamedTensors, readSafetensors, scope, writeSafetensors } from "../tensor/index.ts";
 import { copySparse, writeFolder } from "./durable.ts";
-import { readJson } from "./json.ts";
+import { type CheckpointState, checkpointsOf, listCheckpoints, readState, stateFile } from "./run-files.ts";
 import { seal } from "./seal.ts";
 import type { Trainer } from "./step.ts";
 
-/** What stands in state.json. */
-export interface CheckpointState {
-  /** Finished steps of the whole run. */
-  readonly step: number;
-  /** The position of the next step. */
-  readonly epoch: number;
-  readonly stepOfEpoch: number;
-  /** Ties what is kept of every pair to the data set it was made on. */
-  readonly dataset: { readonly size: number; readonly fingerprint: string };
-}
-
-const count = z.int().min(0);
-const stateSchema: z.ZodType<CheckpointState> = z.object({
-  step: count,
-  epoch: count,
-  stepOfEpoch: count,
-  dataset: z.object({ size: count, fingerprint: z.string() }),
-});
-
-const stateFile = "state.json";
 const trainingFile = "training.safetensors";
 const emaFile = "ema.safetensors";
 const pairsFile = "pairs.f32";
-const folderName = /^step-(\d{9})$/;
-
-/** The folder of a run's checkpoints. */
-function checkpointsOf(run: string): string {
-  return join(run, "checkpoints");
-}
-
 /** What of a run lies in memory and changes. */
 export interface Training {
   readonly trainer: Trainer;
@@ -85,23 +57,6 @@ function fill(folder: string, { trainer, ema, state, preprocess, pairs }: SaveOp
 
 function trainingTensors({ optimizer }: Trainer): NamedTensors {
   return new Map([...optimizer.state()].map(([name, tensor]) => [`optimizer/${name}`, tensor]));
-}
-
-/** Paths of a run's whole checkpoints, oldest first. */
-export function listCheckpoints(run: string): string[] {
-  const folder = checkpointsOf(run);
-  if (!existsSync(folder)) return [];
-  const names = readdirSync(folder).filter((name) => folderName.test(name));
-  return names.sort().map((name) => join(folder, name));
-}
-
-/** Reads state.json of a checkpoint. Throws where it does not hold what `saveCheckpoint` writes. */
-export function readState(checkpoint: string): CheckpointState {
-  const path = join(checkpoint, stateFile);
-  const { success, data, error } = stateSchema.safeParse(readJson(path));
-  if (success) return data;
-  const field = error.issues[0]!.path.join(".");
-  throw new Error(`${path} is damaged: ${field === "" ? "it is no JSON object" : `it has no valid ${field}`}`);
 }
 
 /** Refuses a checkpoint that was made on another data set: what is kept of its pairs would be taken for that of others. */

@@ -3,11 +3,11 @@ import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { type Difference, findDifferences, show } from "../distributed/differences.ts";
 import { resolveBatch } from "./batch.ts";
-import { type CheckpointState, checkDataset, listCheckpoints } from "./checkpoint.ts";
+import { checkDataset } from "./checkpoint.ts";
 import { ConfigError } from "./config/errors.ts";
 import { loadConfig } from "./config/load.ts";
 import type { Config } from "./config/types.ts";
-import { runFiles } from "./folder.ts";
+import { type CheckpointState, listCheckpoints, runFiles } from "./run-files.ts";
 import { findDamage } from "./seal.ts";
 
 export interface Continued {
@@ -70,7 +70,7 @@ function fixed(config: Config): unknown {
 
 /** What may change: all else but where the run is. */
 function free({ run, ...others }: Config): unknown {
-  const { name, resume, logs, seed, batchSize, accumFreq, ...rest } = run;
+  const { name, resume, logs, remoteSync, seed, batchSize, accumFreq, ...rest } = run;
   return { ...others, run: rest };
 }
 

@@ -26,15 +26,20 @@ export function writeFolder(folder: string, fill: (temporary: string) => void): 
   mkdirSync(temporary, { recursive: true });
   try {
     fill(temporary);
-    for (const name of readdirSync(temporary)) sync(join(temporary, name));
-    sync(temporary);
-    if (existsSync(folder)) rmSync(folder, { recursive: true });
-    renameSync(temporary, folder);
-    sync(dirname(folder));
+    nameFolder(temporary, folder);
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** Gives a folder whose files are all written its name, once they are on the disk. A folder of that name is replaced. */
+export function nameFolder(temporary: string, folder: string): void {
+  for (const name of readdirSync(temporary)) sync(join(temporary, name));
+  sync(temporary);
+  if (existsSync(folder)) rmSync(folder, { recursive: true });
+  renameSync(temporary, folder);
+  sync(dirname(folder));
 }
 
 /** Writes a file in one piece. */

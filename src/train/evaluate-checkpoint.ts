@@ -8,13 +8,13 @@ import { together } from "../distributed/gather.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { Evaluation } from "../eval/index.ts";
 import { type CLIP, createModel, loadWeights } from "../models/index.ts";
-import { averagedWeights, listCheckpoints } from "./checkpoint.ts";
+import { averagedWeights } from "./checkpoint.ts";
 import type { FlagValues } from "./config/layers.ts";
 import { loadConfig } from "./config/load.ts";
 import type { Config } from "./config/types.ts";
 import { openConfigured } from "./data.ts";
 import { evaluateConfigured } from "./evaluation.ts";
-import { runFiles } from "./folder.ts";
+import { listCheckpoints, runFiles } from "./run-files.ts";
 
 export interface EvaluateOptions {
   /** These win over the run's settings. */

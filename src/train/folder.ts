@@ -8,15 +8,7 @@ import { ConfigError } from "./config/errors.ts";
 import { saveConfig } from "./config/print.ts";
 import type { Config } from "./config/types.ts";
 import { writeWhole } from "./durable.ts";
-
-/** Paths in a run's folder. */
-export const runFiles = {
-  config: (run: string): string => join(run, "config.yaml"),
-  environment: (run: string): string => join(run, "environment.json"),
-  metrics: (run: string): string => join(run, "metrics.jsonl"),
-  results: (run: string): string => join(run, "results.json"),
-  report: (run: string): string => join(run, "report.html"),
-};
+import { runFiles } from "./run-files.ts";
 
 /**
  * The folder of a new run, or that of `run.resume`, or with "auto" that of the name, new or not; nothing is made or changed yet. A launcher that starts a run again does so with the

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import type { Dataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
 import type { Batch, Loader } from "../data/loader.ts";
+import { together } from "../distributed/gather.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import { share } from "../distributed/share.ts";
 import { PairState } from "../losses/pair-state.ts";
@@ -16,7 +17,7 @@ import { loadCheckpoint, sweepCheckpoints } from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
 import { continueRun } from "./continue.ts";
 import { openConfigured, openTrainLoader } from "./data.ts";
-import { describeRun, locateRun, runFiles } from "./folder.ts";
+import { describeRun, locateRun } from "./folder.ts";
 import { agreeOnRun, beginAlike } from "./group.ts";
 import type { RunPosition } from "./loop.ts";
 import { createConfigured, createEma } from "./model.ts";
@@ -24,7 +25,9 @@ import { pairsPath, restorePairs, spreadPairs } from "./pairs.ts";
 import { formatMemory, formatStart, memoryEstimate } from "./plan/index.ts";
 import { dropQuarantine, gatherQuarantine, type KnownBad, knownBad, quarantinePath } from "./quarantine-files.ts";
 import { QuarantineList } from "./quarantine-list.ts";
+import { fetchRun } from "./remote/fetch.ts";
 import type { Resources } from "./resources.ts";
+import { runFiles } from "./run-files.ts";
 import type { Trainer } from "./step.ts";
 import { createTrainer } from "./trainer.ts";
 
@@ -81,6 +84,7 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
   if (config.distributed.syncBatchNorm && group.size > 1)
     synchroniseBatchNorm(model, group.gatherWithGradient("batchNorm"));
 
+  const fetched = await fetchTogether(config, options);
   // Rank 0 finds or makes the folder, and the checkpoint in it that all go on from.
   const {
     folder,
@@ -118,7 +122,7 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
     display.line(formatStart({ config, data, group, totalSteps, folder, startStep }));
     display.line(formatMemory(memoryEstimate(config, { microBatch, processes: group.size })));
     // What is wrong with the shards, all processes have seen.
-    for (const message of [...found, ...messages]) say(message);
+    for (const message of [...fetched, ...found, ...messages]) say(message);
   }
   return { config, group, folder, trainer, ema, data, validation, loader, metrics, display, start, onFault, leftOut };
 }
@@ -130,6 +134,15 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
 function computeThreads({ run, data }: Config, { localSize = 1 }: ProcessGroup): number {
   if (run.threads !== "auto") return run.threads;
   return Math.max(1, Math.floor(availableParallelism() / localSize) - data.workers);
+}
+
+/** Rank 0 brings what is elsewhere of the run; the others have it from rank 0 as from any checkpoint. */
+async function fetchTogether(config: Config, { group, stream }: OpenOptions): Promise<string[]> {
+  if (config.run.remoteSync === undefined) return [];
+  const isRestarted = group.attempt > 0;
+  const onProgress = (sentence: string): void => void stream.write(`${sentence}\n`);
+  const part = async () => (group.rank === 0 ? fetchRun(config, { isRestarted, onProgress }) : []);
+  return together(group, { name: "remote", part });
 }
 
 interface Prepared {

@@ -5,12 +5,13 @@ import type { FaultCounts } from "../data/faults.ts";
 import type { BadCount } from "../data/quarantine.ts";
 import { writeWhole } from "./durable.ts";
 import type { LeftOut } from "./quarantine-list.ts";
+import { runFiles } from "./run-files.ts";
 
 const ofOtherRank = /^quarantine-rank\d+\.jsonl$/;
 
 /** Every process has a file of its own, so that what it has met is on the disk at once. */
 export function quarantinePath(run: string, rank = 0): string {
-  return join(run, rank === 0 ? "quarantine.jsonl" : `quarantine-rank${rank}.jsonl`);
+  return rank === 0 ? runFiles.quarantine(run) : join(run, `quarantine-rank${rank}.jsonl`);
 }
 
 /** Equal for two lines about the same sample; samples of evaluation have no position to be known by. */

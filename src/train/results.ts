@@ -6,8 +6,8 @@ import { writeReport } from "../telemetry/report/report.ts";
 import { resolveBatch } from "./batch.ts";
 import type { Config } from "./config/types.ts";
 import { writeWhole } from "./durable.ts";
-import { runFiles } from "./folder.ts";
 import type { LeftOutCounts } from "./quarantine-files.ts";
+import { runFiles } from "./run-files.ts";
 
 /** Seconds of each part; set-up and data are known when one command did them all. */
 export interface RunTimes {

@@ -9,14 +9,19 @@ import { evaluateConfigured } from "./evaluation.ts";
 import { placeOf } from "./group.ts";
 import { addEvaluation, pruneCheckpoints, unknownMetric } from "./kept.ts";
 import { type RunPosition, trainLoop } from "./loop.ts";
-import { openRun, type Run } from "./open.ts";
+import { type Run as OpenedRun, openRun } from "./open.ts";
 import { pairsPath } from "./pairs.ts";
 import { chooseMicroBatch, explainOutOfMemory } from "./plan/index.ts";
 import { countLeftOut, describeLeftOut, gatherQuarantine, type LeftOutCounts } from "./quarantine-files.ts";
+import { noCopy, type RunCopy } from "./remote/copy.ts";
+import { finishCopy, openCopy } from "./remote/run-copy.ts";
 import { Resources } from "./resources.ts";
 import { type RunTimes, writeResults } from "./results.ts";
 import { SaveClock } from "./save-clock.ts";
 import { StopSignal } from "./stop.ts";
+
+/** What a run holds, and its copy elsewhere. */
+type Run = OpenedRun & { readonly copy: RunCopy };
 
 export interface RunOptions {
   /** Where progress is shown. */
@@ -52,8 +57,11 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
   let folder: string;
   let leftOut: LeftOutCounts | undefined;
   let stoppedBy: NodeJS.Signals | undefined;
+  let copy = noCopy;
   try {
-    const run = await openRun(config, { stream, resources, microBatch, group });
+    const opened = await openRun(config, { stream, resources, microBatch, group });
+    copy = openCopy(opened, { resources });
+    const run = { ...opened, copy };
     folder = run.folder;
     const signal = resources.add(new StopSignal());
     const due = new SaveClock(config.run);
@@ -81,6 +89,7 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
     // No process reads any more of the training data: each has been in the last step's exchange.
     if (group.rank === 0) leftOut = tellLeftOut(run);
   } catch (error) {
+    await copy.close();
     const sentence = explainOutOfMemory(error, { config, microBatch });
     throw sentence === undefined ? error : new Error(sentence, { cause: error });
   } finally {
@@ -90,6 +99,7 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
   const times: RunTimes = { ...options.times, training: trainingSeconds, evaluation: evaluationSeconds };
   const isOver = stoppedBy === undefined;
   if (isOver && leftOut !== undefined) writeResults({ folder, config, evaluation, times, notes, leftOut });
+  await finishCopy(copy, { config, folder, stream });
   return { folder, rank: group.rank, evaluation, times, stoppedBy };
 }
 
@@ -112,7 +122,7 @@ function stepOf({ loader }: Run, { epoch, stepOfEpoch }: RunPosition): number {
 
 /** Rank 0 has all that is to be saved, and returns where it is; the others meet it again at the next exchange. */
 function save(run: Run, next: RunPosition): string | undefined {
-  const { config, group, folder, trainer, ema, data } = run;
+  const { config, group, folder, trainer, ema, data, copy } = run;
   const step = stepOf(run, next);
   group.phase = `step ${step}: saving`;
   if (group.rank !== 0) return undefined;
@@ -121,16 +131,18 @@ function save(run: Run, next: RunPosition): string | undefined {
   const state = { step, ...next, dataset: { size, fingerprint } };
   const pairs = pairsPath(folder, group.node);
   const checkpoint = saveCheckpoint(folder, { trainer, ema, state, preprocess: { mean, std }, pairs });
-  pruneCheckpoints(folder, config.run);
+  pruneCheckpoints(folder, { ...config.run, except: copy.underway });
+  copy.update();
   return checkpoint;
 }
 
 /** Notes what an evaluation found of a checkpoint; it may be the best one now. */
 function rate(run: Run, { checkpoint, evaluation }: { checkpoint: string; evaluation: Evaluation }): void {
-  const { folder, config, display, metrics } = run;
+  const { folder, config, display, metrics, copy } = run;
   const { results } = evaluation;
   addEvaluation(checkpoint, results);
-  pruneCheckpoints(folder, config.run);
+  pruneCheckpoints(folder, { ...config.run, except: copy.underway });
+  copy.update();
   const problem = unknownMetric(config.run.keepBest, results);
   if (problem === undefined) return;
   display.line(problem);

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { readJson } from "./json.ts";
 
-const sealFile = "sha256.json";
+/** Written last: a folder that has it is whole. */
+export const sealFile = "sha256.json";
 /** Hashes in hexadecimal by file; a name leads nowhere out of the folder. */
 const hashesSchema = z.record(z.string().regex(/^(?!\.{1,2}$)[^/\0]+$/), z.string());
 const chunkBytes = 4 * 1024 * 1024;

@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { modelConfig } from "../../src/models/presets.ts";
-import { checkDataset, readState } from "../../src/train/checkpoint.ts";
+import { checkDataset } from "../../src/train/checkpoint.ts";
 import { loadConfig } from "../../src/train/config/load.ts";
 import { printConfig } from "../../src/train/config/print.ts";
 import { pruneCheckpoints } from "../../src/train/kept.ts";
+import { readState } from "../../src/train/run-files.ts";
 import { findDamage, seal } from "../../src/train/seal.ts";
 import { fuzz } from "../support/mutations.ts";
 
@@ -89,7 +90,7 @@ test("a damaged evaluation of a checkpoint rates it as a number, or not", async 
   const whole = readFileSync(join(path, "evaluation.json"));
   const read = (bytes: Buffer): void => {
     writeFileSync(join(path, "evaluation.json"), bytes);
-    pruneCheckpoints(folder, { keepLast: 1, keepBest: "top-1", saveFrequency: 0 });
+    pruneCheckpoints(folder, { keepLast: 1, keepBest: "top-1", saveFrequency: 0, except: new Set() });
     expect(findDamage(path)).toBeUndefined(); // the only checkpoint stays
   };
   await fuzz(whole, { seed: 9, count: 200, read });

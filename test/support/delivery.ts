@@ -41,10 +41,13 @@ export abstract class FaultyServer {
   /** Asked where there are no more `faults`. */
   faultOf: (asked: Asked) => Fault | undefined = () => undefined;
   readonly asked: Asked[] = [];
+  /** So many have been made. */
+  connections = 0;
   readonly #server: Server;
 
   constructor() {
     this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#server.on("connection", () => this.connections++);
   }
 
   protected abstract reply(asked: Asked): Promise<Reply>;
@@ -66,16 +69,27 @@ export abstract class FaultyServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = await bodyOf(request);
+    if (body === undefined) return;
     const { method = "GET", url = "/", headers } = request;
-    const asked = { method, url, headers, body: Buffer.concat(chunks) };
+    const asked = { method, url, headers, body };
     this.asked.push(asked);
     const fault = this.faults.length > 0 ? this.faults.shift() : this.faultOf(asked);
     if (fault?.kind === "reset" && fault.after === 0) return void request.socket.resetAndDestroy();
     if (fault?.kind === "status") return void response.writeHead(fault.status, fault.headers).end(fault.body);
     const reply = await this.reply(asked);
     await deliver(response, { reply, fault });
+  }
+}
+
+/** Undefined where the client went away before it had sent all. */
+async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  } catch {
+    return undefined;
   }
 }
 

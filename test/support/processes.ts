@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../src/distributed/children.fixture.ts";
 import { readMetrics, type TrainRecord } from "../../src/telemetry/metrics.ts";
 import { type NamedTensors, readSafetensors } from "../../src/tensor/index.ts";
-import { listCheckpoints } from "../../src/train/checkpoint.ts";
+import { listCheckpoints } from "../../src/train/run-files.ts";
 
 const main = join(import.meta.dirname, "../../src/cli/main.ts");
 

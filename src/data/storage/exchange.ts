@@ -91,6 +91,7 @@ export class Answer {
 
   /** Has done with the body, and keeps the connection where little is left to come over it. */
   async finish(): Promise<void> {
+    if (this.#response.body === null) return;
     const length = Number(this.headers.get("content-length") ?? Number.POSITIVE_INFINITY);
     if (length <= worthReading) await this.text().catch(() => {});
     else this.discard();

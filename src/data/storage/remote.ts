@@ -66,7 +66,11 @@ export class RemoteReader {
         const headers = { range: `bytes=${position}-${end - 1}`, ...unchanged(version) };
         answer = await this.#get(location, { headers, remainingMs: tries.remainingMs });
         const start = startOf(location, { answer, part: { offset: position, end, version } });
-        for await (const chunk of between(answer.chunks(), { skip: position - start, length: end - position })) {
+        for await (const chunk of between(answer.chunks(), {
+          skip: position - start,
+          length: end - position,
+          hasMore: answer.status === 200 && end < sizeOf(version),
+        })) {
           position += chunk.length;
           tries.progress(chunk.length);
           yield chunk;
@@ -130,10 +134,10 @@ function refuseEncoded(location: string, { headers }: Answer): void {
     );
 }
 
-/** `length` bytes behind the first `skip`. */
+/** `length` bytes behind the first `skip`. Where no more are to come, the end is waited for, so that the connection can be used again. */
 async function* between(
   chunks: AsyncIterable<Uint8Array>,
-  { skip, length }: { skip: number; length: number },
+  { skip, length, hasMore }: { skip: number; length: number; hasMore: boolean },
 ): AsyncGenerator<Uint8Array> {
   let [before, left] = [skip, length];
   for await (const chunk of chunks) {
@@ -141,7 +145,7 @@ async function* between(
     before -= Math.min(before, chunk.length);
     left -= wanted.length;
     if (wanted.length > 0) yield wanted;
-    if (left === 0) return;
+    if (left === 0 && hasMore) return;
   }
 }
 

@@ -36,6 +36,19 @@ const runSchema: z.ZodType<RunConfig> = described(
         description:
           "Folder of a run to go on with from its last whole checkpoint; auto goes on with the run of --name, or begins it",
       }),
+      remoteSync: described(
+        z
+          .string()
+          .regex(/^(s3:\/\/[^/]|(?![a-z][a-z0-9+.-]*:).)/i)
+          .exactOptional(),
+        {
+          flag: "remote-sync",
+          value: "location",
+          form: "s3://bucket/prefix or a folder",
+          description:
+            "Where the run's checkpoints and figures are copied to while it trains, under the run's name: s3://bucket/prefix or a folder; a run that goes on takes from there what its own folder lacks",
+        },
+      ),
       seed: described(z.int().min(0).default(0), {
         flag: "seed",
         description: "Start of every random number: weights, order of the samples, augmentation",

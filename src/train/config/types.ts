@@ -76,6 +76,7 @@ export interface RunConfig {
   readonly logs: string;
   readonly name?: string;
   readonly resume?: string;
+  readonly remoteSync?: string;
   readonly seed: number;
   readonly threads: number | "auto";
   readonly batchSize: number;
