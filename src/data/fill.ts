@@ -1,5 +1,6 @@
 import { type Fault, SampleError } from "./faults.ts";
-import { decodeImage } from "./image/decode.ts";
+import { openPicture } from "./image/decode.ts";
+import { PictureError } from "./image/pixels.ts";
 import { createTransform, type ImageSettings, type Transform } from "./image/transform.ts";
 import { createPlan, type Plan } from "./plan.ts";
 import { createRandom } from "./random.ts";
@@ -170,10 +171,12 @@ export class Filler {
 
   async #writeImage(id: number, random: () => number, target: Float32Array): Promise<void> {
     const file = this.#reader.image(id);
-    const pixels = await decodeImage(file).catch((error: Error) => {
+    try {
+      this.#transform(await openPicture(file), random, target);
+    } catch (error) {
+      if (!(error instanceof PictureError)) throw error;
       const name = `${this.#reader.key(id)}.${this.#reader.extension(id)}`;
       throw this.#reader.error(id, "bad-picture", `${name} ${error.message}`);
-    });
-    this.#transform(pixels, random, target);
+    }
   }
 }
