@@ -5,14 +5,12 @@
 
 #include <jpeglib.h>
 
-#include "addon.h"
-
 #define TEXT_OF(name) #name
 #define TEXT(name) TEXT_OF(name)
 
 namespace fastclip {
 
-// A progressive JPEG of a few hundred bytes can hold thousands of scans, each of which costs as much as a picture. libvips has this limit too.
+// A JPEG of a few thousand bytes can hold hundreds of scans, each of which costs as much as a picture. Encoders write about ten.
 constexpr int kMostScans = 100;
 
 // libjpeg ends the process on errors and goes on after warnings ("Corrupt JPEG data: bad Huffman code"). Here both end the decoding.

@@ -1,5 +1,5 @@
 // The C++ addon, built by CMake and Ninja against one libtorch.
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { filesBelow, hashInputs, readJson, stamp, stampFits, unstamp, writeWhole } from "./files.mjs";
 import { mustRun } from "./process.mjs";
@@ -50,6 +50,13 @@ export async function buildAddon(plan) {
   }
   await mustRun("building the addon", "cmake", ["--build", plan.folder], { log: join(plan.folder, "build.log") });
   stamp(plan.build, plan.name, plan.inputs);
+}
+
+/** What CMake found, of the libraries that the addon can do without. */
+export function describeBuild({ folder }) {
+  const cache = readFileSync(join(folder, "CMakeCache.txt"), "utf8");
+  const without = /^JPEG_IS_TURBO:\S+=1$/m.test(cache) ? "" : ", without libjpeg-turbo: see docs/pictures.md";
+  return `built in ${folder}${without}`;
 }
 
 /** CMake keeps answers of an earlier configuration, so another torch, or a clone that was moved, starts from nothing. */
