@@ -86,6 +86,7 @@ export interface Addon {
   resample(pixels: Uint8Array, width: number, height: number, resize: readonly number[], target: Uint8Array): void;
   toPlanes(pixels: Uint8Array, width: number, tables: Float32Array, mirrored: boolean, target: Float32Array): void;
   jpegVersion(): string;
+  // These two only where jpegVersion() is not empty.
   jpegSize(file: Uint8Array): [width: number, height: number] | string;
   resampleJpeg(file: Uint8Array, resize: readonly number[], target: Uint8Array): string;
 }
