@@ -147,6 +147,7 @@ static napi_value initialise(napi_env env, napi_value exports) {
     defineProcessGroup(env, exports);
     defineReducer(env, exports);
     defineGather(env, exports);
+    definePicture(env, exports);
   } catch (...) {
     throwToJavaScript(env);
   }

@@ -154,6 +154,7 @@ void defineStore(napi_env env, napi_value exports);
 void defineProcessGroup(napi_env env, napi_value exports);
 void defineReducer(napi_env env, napi_value exports);
 void defineGather(napi_env env, napi_value exports);
+void definePicture(napi_env env, napi_value exports);
 
 // Replaces the CPU allocator of tensors, once per process.
 void installCachingAllocator();

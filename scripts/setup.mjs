@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { buildAddon, engineFits, planAddon, writeEngine } from "./setup/addon.mjs";
+import { buildAddon, describeBuild, engineFits, planAddon, writeEngine } from "./setup/addon.mjs";
 import { compileCode, planCode } from "./setup/code.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { installPackages, packagesLack } from "./setup/packages.mjs";
@@ -124,7 +124,7 @@ async function bringAddon(report, torch) {
   if (!plan.upToDate) {
     await report.step("addon", "building", async () => {
       await buildAddon(plan);
-      return `built in ${plan.folder}`;
+      return describeBuild(plan);
     });
   }
   writeEngine(engineFile, plan);

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Builds the addon against another torch of the supported range and runs the tests of what stands on it directly.
+// Builds the addon against another torch of the supported range, and without libjpeg-turbo, which not every machine has, and runs the
+// tests of what stands on it directly.
 import { join, resolve } from "node:path";
 import { buildAddon, planAddon, writeEngine } from "./setup/addon.mjs";
 import { withLock } from "./setup/lock.mjs";
@@ -12,6 +13,7 @@ import { installTorch } from "./setup/torch-install.mjs";
 const root = resolve(import.meta.dirname, "..");
 const tested = [
   "src/tensor",
+  "src/data/image",
   "src/nn",
   "src/models",
   "src/losses",
@@ -53,7 +55,7 @@ async function bringUp(report, { version, build, engine, onWait }) {
       return `${version} installed in ${torch.dir}`;
     });
   }
-  const plan = planAddon({ root, build, torch });
+  const plan = planAddon({ root, build, torch, libjpegTurbo: false });
   if (!plan.upToDate) {
     await report.step("addon", `building against torch ${version}`, async () => {
       await buildAddon(plan);

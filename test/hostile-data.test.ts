@@ -6,7 +6,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Dataset, openDataset } from "../src/data/dataset.ts";
 import type { Fault } from "../src/data/faults.ts";
-import { decodeImage } from "../src/data/image/decode.ts";
+import { openPicture } from "../src/data/image/decode.ts";
 import { createTransform, type ImageSettings } from "../src/data/image/transform.ts";
 import { type Batch, createLoader, type Loader } from "../src/data/loader.ts";
 import { picture, sampleEntries, temporaryFolder, writeShards } from "../src/data/shards.fixture.ts";
@@ -178,7 +178,7 @@ async function checkRow(dataset: Dataset, { batch, row }: { batch: Batch; row: n
   const { key, shard } = await dataset.readSample(Number(batch.ids[row]!));
   const seed = Number(key);
   const pixels = new Float32Array(3 * 64);
-  createTransform(image)(await decodeImage(await picture(seed)), Math.random, pixels);
+  createTransform(image)(await openPicture(await picture(seed)), Math.random, pixels);
   expect(batch.images.slice(192 * row, 192 * (row + 1)), `${key} of ${shard}`).toEqual(pixels);
   const tokens = new Int32Array(contextLength);
   createTokenizer({ contextLength }).encodeInto(`caption number ${seed}`, tokens);

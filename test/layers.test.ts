@@ -10,7 +10,7 @@ const mayImport: Record<string, readonly string[]> = {
   nn: ["tensor"],
   losses: ["tensor"],
   optim: ["tensor"],
-  data: ["tensor", "telemetry"],
+  data: ["native", "tensor", "telemetry"],
   distributed: ["tensor", "telemetry"],
   models: ["nn", "tensor"],
   eval: ["models", "data", "distributed", "tensor"],

@@ -172,10 +172,10 @@ export class Filler {
     const { id, epoch } = sample;
     const { seed, contextLength, image } = this.#setup;
     try {
-      const { pixels, captions } = await readSample(this.#reader, id);
+      const { picture, captions } = await readSample(this.#reader, id);
       const length = 3 * image.size * image.size;
       this.#transform(
-        pixels,
+        picture,
         createRandom([seed, epoch, id]),
         slot.images.subarray(index * length, (index + 1) * length),
       );

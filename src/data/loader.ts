@@ -15,8 +15,8 @@ export interface LoaderOptions {
   /** Which of several processes that share every batch this one is; its batches are parts. Default: the only one. */
   part?: Part;
   /**
-   * Threads that read, decode, augment and tokenize; at least 1. Only plain PNGs are decoded by the thread itself: the other pictures
-   * of all threads are decoded in libuv's pool, whose size is the environment's UV_THREADPOOL_SIZE, 4 by default.
+   * Threads that read, decode, augment and tokenize; at least 1. JPEGs (where the addon has libjpeg-turbo) and plain PNGs are decoded by
+   * the thread itself; the other pictures of all threads in libuv's pool, whose size is the environment's UV_THREADPOOL_SIZE, 4 by default.
    */
   workers: number;
   /** Order and augmentation are functions of it, the epoch and the sample. */

@@ -81,6 +81,14 @@ export interface Addon {
   gatherOpen(group: number): number;
   gather(gathering: number, tensor: Handle): Handle;
   gatherCounts(gathering: number): [calls: number, bytes: number, milliseconds: number];
+
+  // picture.cc
+  resample(pixels: Uint8Array, width: number, height: number, resize: readonly number[], target: Uint8Array): void;
+  toPlanes(pixels: Uint8Array, width: number, tables: Float32Array, mirrored: boolean, target: Float32Array): void;
+  jpegVersion(): string;
+  // These two only where jpegVersion() is not empty.
+  jpegSize(file: Uint8Array): [width: number, height: number] | string;
+  resampleJpeg(file: Uint8Array, resize: readonly number[], target: Uint8Array): string;
 }
 
 function load(): Addon {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Fault, SampleError } from "../faults.ts";
 import { formatOf, pictureFormats } from "../image/decode.ts";
+import type { Picture } from "../image/resample.ts";
 import { readSample } from "../read-sample.ts";
 import { SampleReader, type SampleTable } from "../samples.ts";
 import { createTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -62,9 +63,10 @@ export class Measurer {
   async #try(id: number): Promise<Fault | undefined> {
     this.#columns.key.set(fingerprint(this.#reader.key(id)), 2 * id);
     try {
-      const { file, pixels, captions } = await readSample(this.#reader, id);
+      const { file, picture, captions } = await readSample(this.#reader, id);
+      decodeWhole(picture);
       const [caption] = captions();
-      this.#writePicture(id, file, pixels);
+      this.#writePicture(id, file, picture);
       this.#writeCaption(id, caption!);
       this.#columns.whole[id] = 1;
       return undefined;
@@ -94,6 +96,11 @@ export class Measurer {
     columns.script[id] = scriptOf(text);
     columns.language[id] = this.#guess(text);
   }
+}
+
+/** Damage in the pixels of a JPEG is found when they are asked for. */
+function decodeWhole({ width, height, resample }: Picture): void {
+  resample({ box: { left: 0, top: 0, width, height }, width: 1, height: 1 });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type Random, uniform } from "../random.ts";
 import type { Pixels } from "./pixels.ts";
-import { type Box, resample } from "./resample.ts";
+import type { Box, Picture } from "./resample.ts";
 
 interface Size {
   readonly width: number;
@@ -38,14 +38,14 @@ function centralCrop(image: Size, ratio: readonly [number, number]): Box {
 }
 
 /** torchvision's Resize of the shorter edge to `size`, then CenterCrop: what OpenCLIP evaluates with. */
-export function resizeAndCenterCrop(pixels: Pixels, size: number): Pixels {
-  const short = Math.min(pixels.width, pixels.height);
-  const width = Math.floor((size * pixels.width) / short);
-  const height = Math.floor((size * pixels.height) / short);
+export function resizeAndCenterCrop(picture: Picture, size: number): Pixels {
+  const short = Math.min(picture.width, picture.height);
+  const width = Math.floor((size * picture.width) / short);
+  const height = Math.floor((size * picture.height) / short);
   const left = roundHalfEven((width - size) / 2);
   const top = roundHalfEven((height - size) / 2);
-  const whole = { left: 0, top: 0, width: pixels.width, height: pixels.height };
-  return resample(pixels, { box: whole, width, height, view: { left, top, width: size, height: size } });
+  const whole = { left: 0, top: 0, width: picture.width, height: picture.height };
+  return picture.resample({ box: whole, width, height, view: { left, top, width: size, height: size } });
 }
 
 /** Python's round, which torchvision uses. */

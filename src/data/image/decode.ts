@@ -1,10 +1,8 @@
-import sharp from "sharp";
-import type { Pixels } from "./pixels.ts";
+import { hasLibjpegTurbo, openJpeg } from "./jpeg.ts";
+import { PictureError } from "./pixels.ts";
 import { decodePng } from "./png.ts";
-
-// Threads and memory belong to the loader: libvips is not to keep pictures, nor to split one over threads.
-sharp.cache(false);
-sharp.concurrency(1);
+import { decoded, type Picture } from "./resample.ts";
+import { decodeWithSharp } from "./sharp.ts";
 
 /** More pixels than this are refused before they are unpacked; PIL's own limit against picture bombs. */
 const maxPixels = 89_478_485;
@@ -14,38 +12,19 @@ export const pictureFormats = ["png", "jpeg", "gif", "webp", "tiff", "avif"] as 
 type PictureFormat = (typeof pictureFormats)[number];
 
 /**
- * Decodes a picture to RGB, as PIL's open and convert("RGB") do: transparency is dropped, colour profiles and EXIF orientation are
- * ignored, 16 bits are cut to 8, of an animation the first picture is taken. (Not
- * as PIL does: CMYK goes through libvips' profile, and 16-bit grey is cut to 8 bits where PIL clips it.)
+ * The picture in a file, with the pixels of PIL's open and convert("RGB"): transparency is dropped, colour profiles and EXIF orientation
+ * are ignored, 16 bits are cut to the upper 8 (grey without transparency is clipped to 255 instead), of an animation the first picture is
+ * taken. One thing is not as in PIL: what a GIF leaves transparent is black, and not of the colour that its palette has there.
  *
- * Throws when the bytes are no PNG, JPEG, GIF, WebP, TIFF or AVIF, whatever the file's name says, when they are damaged, or when the
- * picture has more than 89 million pixels. The messages are to stand behind the picture's name.
+ * Throws PictureError when the bytes are no PNG, JPEG, GIF, WebP, TIFF or AVIF, whatever the file's name says, when they are damaged, or
+ * when the picture has more than 89 million pixels. Damage in the pixels of a JPEG may be found only when the picture is resampled.
  */
-export async function decodeImage(file: Buffer): Promise<Pixels> {
+export async function openPicture(file: Buffer): Promise<Picture> {
   const format = formatOf(file);
-  if (format === undefined) throw new Error(`is not a picture of a supported kind (${describe(file)})`);
+  if (format === undefined) throw new PictureError(`is not a picture of a supported kind (${describe(file)})`);
+  if (format === "jpeg" && hasLibjpegTurbo) return openJpeg(file, { maxPixels });
   const plain = format === "png" ? decodePng(file, { maxPixels }) : undefined;
-  return plain ?? decodeWithSharp(file);
-}
-
-async function decodeWithSharp(file: Buffer): Promise<Pixels> {
-  try {
-    const { data, info } = await sharp(file, { failOn: "error", limitInputPixels: maxPixels, ignoreIcc: true })
-      .toColourspace("srgb")
-      .removeAlpha()
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    return { width: info.width, height: info.height, data: info.channels === 3 ? data : spread(data) };
-  } catch (error) {
-    throw new Error(`cannot be decoded: ${(error as Error).message.replace(/\s+/g, " ").trim()}`);
-  }
-}
-
-/** One channel to three equal ones. */
-function spread(grey: Uint8Array): Uint8Array {
-  const data = new Uint8Array(3 * grey.length);
-  for (let i = 0; i < grey.length; i++) data.fill(grey[i]!, 3 * i, 3 * i + 3);
-  return data;
+  return decoded(plain ?? (await decodeWithSharp(file, { maxPixels })));
 }
 
 /** The format by the file's first bytes. SVG has none of these, so it is refused: it could name other files. */

@@ -4,9 +4,10 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { adjustBrightness, adjustContrast, adjustHue, adjustSaturation, toGrey } from "./color.ts";
 import { resizeAndCenterCrop } from "./crop.ts";
-import { decodeImage } from "./decode.ts";
+import { openPicture } from "./decode.ts";
 import type { Pixels } from "./pixels.ts";
-import { resample } from "./resample.ts";
+import { decoded } from "./resample.ts";
+import { whole } from "./whole.fixture.ts";
 
 interface Fixture {
   resize: { left: number; top: number; width: number; height: number; size: [number, number]; sha: string }[];
@@ -50,12 +51,12 @@ function changed(change: (pixels: Uint8Array) => void): string {
 
 test.each(fixture.resize)("crop of $width x $height to $size", ({ left, top, width, height, size, sha: expected }) => {
   const box = { left, top, width, height };
-  expect(sha(resample(pattern(), { box, width: size[0], height: size[1] }))).toBe(expected);
+  expect(sha(decoded(pattern()).resample({ box, width: size[0], height: size[1] }))).toBe(expected);
 });
 
 test.each(fixture.eval)("shorter edge to $size and centre crop", ({ size, wide, tall }) => {
-  expect(sha(resizeAndCenterCrop(pattern(), size))).toBe(wide);
-  expect(sha(resizeAndCenterCrop(transposed(pattern()), size))).toBe(tall);
+  expect(sha(resizeAndCenterCrop(decoded(pattern()), size))).toBe(wide);
+  expect(sha(resizeAndCenterCrop(decoded(transposed(pattern())), size))).toBe(tall);
 });
 
 test.each(fixture.color)("colours by factor $factor", ({ factor, brightness, contrast, saturation }) => {
@@ -73,5 +74,5 @@ test("grey", () => {
 });
 
 test.each(fixture.decode)("decodes $name", async ({ file, sha: expected }) => {
-  expect(sha(await decodeImage(Buffer.from(file, "base64")))).toBe(expected);
+  expect(sha(whole(await openPicture(Buffer.from(file, "base64"))))).toBe(expected);
 });

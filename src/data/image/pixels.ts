@@ -5,3 +5,6 @@ export interface Pixels {
   /** [height, width, 3] */
   readonly data: Uint8Array;
 }
+
+/** What is wrong with a picture's file; the message is to stand behind the picture's name. */
+export class PictureError extends Error {}

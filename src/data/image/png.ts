@@ -1,7 +1,7 @@
 // A decoder for the plain kinds of PNG (W3C PNG, third edition): 8 bits a channel, not interlaced. A picture of 72 x 72 takes some 60 us
 // of CPU time here, and more than 500 us through libvips, most of it for the call. The other kinds go through libvips: see decode.ts.
 import { crc32, inflateSync } from "node:zlib";
-import type { Pixels } from "./pixels.ts";
+import { PictureError, type Pixels } from "./pixels.ts";
 
 /** Channels in the file by PNG's colour type. */
 const channelsOf: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
@@ -17,24 +17,33 @@ interface Chunks {
 /**
  * The picture in a PNG file, as PIL's convert("RGB") gives it: transparency is dropped, not blended; grey becomes three equal channels.
  * Returns undefined for a PNG of another kind (16 bits, fewer than 8 bits, interlaced).
- * Throws when the file is damaged or has more than `maxPixels` pixels.
+ * Throws PictureError when the file is damaged or has more than `maxPixels` pixels.
  */
 export function decodePng(file: Buffer, options: { maxPixels: number }): Pixels | undefined {
   const header = readHeader(file);
   const { width, height, bitDepth, colorType, interlace } = header;
   if (width * height > options.maxPixels) {
-    throw new Error(`has ${width} x ${height} pixels, more than the ${options.maxPixels} allowed`);
+    throw new PictureError(`has ${width} x ${height} pixels, more than the ${options.maxPixels} allowed`);
   }
   const channels = channelsOf[colorType];
   if (bitDepth !== 8 || interlace !== 0 || channels === undefined) return undefined;
   const { palette, compressed } = readChunks(file, { width, height, colorType });
   const rowSize = width * channels;
   const size = height * (rowSize + 1);
-  // One chunk as large as the result: zlib allocates once, and a bomb stops there.
-  const raw = inflateSync(compressed, { chunkSize: Math.max(64, size + 1), maxOutputLength: size });
-  if (raw.length !== size) throw new Error(`holds ${raw.length} bytes of pixels where ${size} are expected`);
+  const raw = inflate(compressed, size);
+  if (raw.length !== size) throw new PictureError(`holds ${raw.length} bytes of pixels where ${size} are expected`);
   unfilter(raw, { height, rowSize, channels });
   return { width, height, data: toRgb(raw, { width, height, channels, palette }) };
+}
+
+/** At most `size` bytes. */
+function inflate(compressed: Buffer, size: number): Buffer {
+  try {
+    // One chunk as large as the result: zlib allocates once, and a bomb stops there.
+    return inflateSync(compressed, { chunkSize: Math.max(64, size + 1), maxOutputLength: size });
+  } catch (error) {
+    throw new PictureError(`cannot be decompressed: ${(error as Error).message}`);
+  }
 }
 
 function readHeader(file: Buffer): {
@@ -44,10 +53,11 @@ function readHeader(file: Buffer): {
   colorType: number;
   interlace: number;
 } {
-  if (file.length < 33 || file.toString("latin1", 12, 16) !== "IHDR") throw new Error("is cut off inside its header");
+  if (file.length < 33 || file.toString("latin1", 12, 16) !== "IHDR")
+    throw new PictureError("is cut off inside its header");
   const width = file.readUInt32BE(16);
   const height = file.readUInt32BE(20);
-  if (width === 0 || height === 0) throw new Error(`has ${width} x ${height} pixels`);
+  if (width === 0 || height === 0) throw new PictureError(`has ${width} x ${height} pixels`);
   return { width, height, bitDepth: file[24]!, colorType: file[25]!, interlace: file[28]! };
 }
 
@@ -55,23 +65,23 @@ function readChunks(file: Buffer, header: Pick<Chunks, "width" | "height" | "col
   const parts: Buffer[] = [];
   let palette: Uint8Array | undefined;
   for (let offset = 8; ; ) {
-    if (offset + 12 > file.length) throw new Error(`is cut off at byte ${file.length}`);
+    if (offset + 12 > file.length) throw new PictureError(`is cut off at byte ${file.length}`);
     const length = file.readUInt32BE(offset);
     const end = offset + 12 + length;
-    if (end > file.length) throw new Error(`is cut off at byte ${file.length}`);
+    if (end > file.length) throw new PictureError(`is cut off at byte ${file.length}`);
     const type = file.toString("latin1", offset + 4, offset + 8);
     const critical = (file[offset + 4]! & 0x20) === 0;
     if (critical && crc32(file.subarray(offset + 4, end - 4)) !== file.readUInt32BE(end - 4)) {
-      throw new Error(`has a damaged ${type} chunk at byte ${offset}`);
+      throw new PictureError(`has a damaged ${type} chunk at byte ${offset}`);
     }
     const data = file.subarray(offset + 8, end - 4);
     if (type === "IDAT") parts.push(data);
     else if (type === "PLTE") palette = data;
     else if (type === "IEND") break;
-    else if (critical && type !== "IHDR") throw new Error(`has an unknown chunk ${type} at byte ${offset}`);
+    else if (critical && type !== "IHDR") throw new PictureError(`has an unknown chunk ${type} at byte ${offset}`);
     offset = end;
   }
-  if (header.colorType === 3 && !palette) throw new Error("has no palette");
+  if (header.colorType === 3 && !palette) throw new PictureError("has no palette");
   return { ...header, palette, compressed: parts.length === 1 ? parts[0]! : Buffer.concat(parts) };
 }
 
@@ -89,7 +99,7 @@ function unfilter(raw: Uint8Array, shape: { height: number; rowSize: number; cha
       if (!first) for (let x = row; x < row + rowSize; x++) raw[x] = raw[x]! + raw[x - stride]!;
     } else if (filter === 3) addAverage(raw, row, { rowSize, channels, stride: first ? 0 : stride });
     else if (filter === 4) addPaeth(raw, row, { rowSize, channels, stride });
-    else if (filter !== 0) throw new Error(`has an unknown filter ${filter} in row ${y}`);
+    else if (filter !== 0) throw new PictureError(`has an unknown filter ${filter} in row ${y}`);
   }
 }
 
@@ -140,7 +150,7 @@ function toRgb(
     for (let x = 0; x < width; x++, to += 3, from += channels) {
       if (palette && channels === 1) {
         const color = raw[from]!;
-        if (color >= colors) throw new Error(`uses colour ${color} of a palette of ${colors}`);
+        if (color >= colors) throw new PictureError(`uses colour ${color} of a palette of ${colors}`);
         data[to] = palette[3 * color]!;
         data[to + 1] = palette[3 * color + 1]!;
         data[to + 2] = palette[3 * color + 2]!;

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { createRandom, type Random } from "../random.ts";
 import { randomCrop } from "./crop.ts";
 import type { Pixels } from "./pixels.ts";
+import { decoded } from "./resample.ts";
 import { clipMean, clipStd, createTransform, type ImageSettings } from "./transform.ts";
 
 const plain: ImageSettings = { size: 8, mean: [0, 0, 0], std: [1, 1, 1], mode: "train", scale: [1, 1], ratio: [1, 1] };
@@ -17,7 +18,7 @@ function apply(
   random: Random = createRandom([1]),
 ): number[] {
   const target = new Float32Array(3 * settings.size ** 2);
-  createTransform(settings)(pixels, random, target);
+  createTransform(settings)(decoded(pixels), random, target);
   return [...target];
 }
 

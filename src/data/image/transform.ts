@@ -1,9 +1,10 @@
+import { native } from "../../native/addon.ts";
 import type { Random } from "../random.ts";
 import { type RandomAffine, randomAffine } from "./affine.ts";
 import { type ColorJitter, jitterColors, toGrey } from "./color.ts";
 import { randomCrop, resizeAndCenterCrop } from "./crop.ts";
 import type { Pixels } from "./pixels.ts";
-import { resample } from "./resample.ts";
+import type { Picture } from "./resample.ts";
 
 /** How a picture becomes the model's input. Names and defaults as in OpenCLIP's image transform and aug-cfg. */
 export interface ImageSettings {
@@ -33,56 +34,38 @@ export interface ImageSettings {
 export const clipMean: readonly number[] = [0.48145466, 0.4578275, 0.40821073];
 export const clipStd: readonly number[] = [0.26862954, 0.26130258, 0.27577711];
 
-/** Writes the model's input for `pixels` into `target` [3, size, size]. */
-export type Transform = (pixels: Pixels, random: Random, target: Float32Array) => void;
+/** Writes the model's input for `picture` into `target` [3, size, size]. Throws PictureError when its file turns out to be damaged. */
+export type Transform = (picture: Picture, random: Random, target: Float32Array) => void;
 
 export function createTransform(settings: ImageSettings): Transform {
   checkSettings(settings);
-  const tables = [0, 1, 2].map((channel) => normalizeTable(settings.mean[channel]!, settings.std[channel]!));
-  return (pixels, random, target) => {
-    const image =
-      settings.mode === "eval" ? resizeAndCenterCrop(pixels, settings.size) : augment(pixels, settings, random);
-    toPlanes(image, tables, target);
+  const { size, mode, mean, std, horizontalFlip = 0 } = settings;
+  const tables = normalizeTables(mean, std);
+  return (picture, random, target) => {
+    const training = mode === "train";
+    const image = training ? augment(picture, settings, random) : resizeAndCenterCrop(picture, size);
+    const mirrored = training && random() < horizontalFlip;
+    native.toPlanes(image.data, size, tables, mirrored, target);
   };
 }
 
-function augment(pixels: Pixels, settings: ImageSettings, random: Random): Pixels {
-  const { size, scale = [0.9, 1], ratio = [3 / 4, 4 / 3], grayscale = 0, horizontalFlip = 0 } = settings;
-  const box = randomCrop(pixels, { scale, ratio, random });
-  let image = resample(pixels, { box, width: size, height: size });
+function augment(picture: Picture, settings: ImageSettings, random: Random): Pixels {
+  const { size, scale = [0.9, 1], ratio = [3 / 4, 4 / 3], grayscale = 0 } = settings;
+  const box = randomCrop(picture, { scale, ratio, random });
+  let image = picture.resample({ box, width: size, height: size });
   if (settings.affine) image = randomAffine(image, settings.affine, random);
   if (settings.colorJitter) jitterColors(image.data, settings.colorJitter, random);
   if (random() < grayscale) toGrey(image.data);
-  if (random() < horizontalFlip) mirror(image);
   return image;
 }
 
-function mirror({ width, height, data }: Pixels): void {
-  for (let y = 0; y < height; y++) {
-    for (let left = y * width * 3, right = left + (width - 1) * 3; left < right; left += 3, right -= 3) {
-      for (let channel = 0; channel < 3; channel++) {
-        const kept = data[left + channel]!;
-        data[left + channel] = data[right + channel]!;
-        data[right + channel] = kept;
-      }
-    }
-  }
-}
-
-/** The normalized value of each of the 256 levels, in the order of float32 operations of ToTensor and Normalize. */
-function normalizeTable(mean: number, std: number): Float32Array {
-  const [m, s] = [Math.fround(mean), Math.fround(std)];
-  return Float32Array.from({ length: 256 }, (_, level) => Math.fround(Math.fround(level / 255) - m) / s);
-}
-
-function toPlanes({ data }: Pixels, tables: readonly Float32Array[], target: Float32Array): void {
-  const area = data.length / 3;
-  const [red, green, blue] = tables as [Float32Array, Float32Array, Float32Array];
-  for (let i = 0, from = 0; i < area; i++, from += 3) {
-    target[i] = red[data[from]!]!;
-    target[area + i] = green[data[from + 1]!]!;
-    target[2 * area + i] = blue[data[from + 2]!]!;
-  }
+/** [3, 256]: the normalized value of each level of each channel, in the order of float32 operations of ToTensor and Normalize. */
+function normalizeTables(mean: readonly number[], std: readonly number[]): Float32Array {
+  return Float32Array.from({ length: 3 * 256 }, (_, index) => {
+    const [channel, level] = [index >> 8, index & 255];
+    const [m, s] = [Math.fround(mean[channel]!), Math.fround(std[channel]!)];
+    return Math.fround(Math.fround(level / 255) - m) / s;
+  });
 }
 
 function checkSettings(settings: ImageSettings): void {

@@ -2,6 +2,7 @@
 import type { Dataset } from "../dataset.ts";
 import { type Fault, SampleError } from "../faults.ts";
 import type { Pixels } from "../image/pixels.ts";
+import type { Picture } from "../image/resample.ts";
 import { createTransform, type ImageSettings, type Transform } from "../image/transform.ts";
 import { createPlan, type Mix, type Order } from "../plan.ts";
 import { createRandom } from "../random.ts";
@@ -84,14 +85,14 @@ class CardMaker {
     const reader = this.#reader;
     try {
       const { seed, epoch } = this.#options;
-      const { pixels, captions } = await readSample(reader, id);
+      const { picture, captions } = await readSample(reader, id);
       const text = chooseCaption(captions(), { seed, epoch, id });
       return {
         id,
         key: reader.key(id),
         shard: reader.segmentName(id),
         ...this.#read(text),
-        pictures: this.#epochs().map((epoch) => this.#augment(pixels, { id, epoch })),
+        pictures: this.#epochs().map((epoch) => this.#augment(picture, { id, epoch })),
       };
     } catch (error) {
       if (error instanceof SampleError) return error.fault;
@@ -114,10 +115,10 @@ class CardMaker {
     return { caption: decodeTokens(row), tokens: this.#tokenizer.encode(text).length };
   }
 
-  #augment(pixels: Pixels, { id, epoch }: { id: number; epoch: number }): Pixels {
+  #augment(picture: Picture, { id, epoch }: { id: number; epoch: number }): Pixels {
     const { image, seed } = this.#options;
     const planes = new Float32Array(3 * image.size ** 2);
-    this.#transform(pixels, createRandom([seed, epoch, id]), planes);
+    this.#transform(picture, createRandom([seed, epoch, id]), planes);
     return denormalize(planes, image);
   }
 }

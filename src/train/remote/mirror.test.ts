@@ -22,7 +22,8 @@ function save(step: number, { weights = `weights of ${step}`, top1 }: { weights?
   const checkpoint = join(run, "checkpoints", nameOf(step));
   mkdirSync(checkpoint, { recursive: true });
   writeFileSync(join(checkpoint, "model"), weights);
-  const state = { step, epoch: Math.floor(step / 10), stepOfEpoch: step % 10 };
+  const dataset = { size: 80, fingerprint: "of the data" };
+  const state = { step, epoch: Math.floor(step / 10), stepOfEpoch: step % 10, dataset };
   writeFileSync(join(checkpoint, "state.json"), JSON.stringify(state));
   seal(checkpoint);
   if (top1 === undefined) return;
