@@ -12,12 +12,17 @@ import type { Config } from "./config/types.ts";
 export interface DataContext {
   readonly config: Config;
   readonly onFault: (fault: Fault) => void;
+  /** Told in sentences what is done where it takes long. */
+  readonly onMessage?: (message: string) => void;
   /** The processes that open the data together; by default this one alone. */
   readonly group?: ProcessGroup;
 }
 
 /** Opens the data of training or of evaluation. */
-export function openConfigured(patterns: readonly string[], { config, onFault, group }: DataContext): Promise<Dataset> {
+export function openConfigured(
+  patterns: readonly string[],
+  { config, onFault, onMessage, group }: DataContext,
+): Promise<Dataset> {
   const { captionKey, maxBadRate, shuffle, imageColumn, captionColumn, cacheDir, cacheSize } = config.data;
   return openDataset({
     shards: patterns,
@@ -28,6 +33,7 @@ export function openConfigured(patterns: readonly string[], { config, onFault, g
     whole: shuffle === "window" && patterns === config.data.train,
     columns: { imageColumn, captionColumn },
     ...(captionKey && { captionKey }),
+    ...(onMessage && { onMessage }),
     ...(group && { part: { rank: group.rank, size: group.size } }),
   });
 }

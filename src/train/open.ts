@@ -59,9 +59,12 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
   const messages: string[] = [];
   let say = (message: string): void => void messages.push(message);
   const onFault = (fault: Fault): void => say(fault.message);
-  const data = resources.add(await openConfigured(config.data.train, { config, onFault, group }));
-  const validation =
-    config.data.val && resources.add(await openConfigured(config.data.val, { config, onFault, group }));
+  // Shown at once: the data may have to be copied before anything else is known.
+  const onMessage = createMessageDisplay(options.stream).line;
+  const open = (patterns: readonly string[]): Promise<Dataset> =>
+    openConfigured(patterns, { config, onFault, onMessage, group });
+  const data = resources.add(await open(config.data.train));
+  const validation = config.data.val && resources.add(await open(config.data.val));
   const model = createConfigured(config, { begins: group.rank === 0 });
   const loader = resources.add(openTrainLoader(data, { config, onFault, group, model: model.config }));
   agreeOnRun(group, { config, data, validation, model });

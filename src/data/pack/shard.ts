@@ -1,0 +1,124 @@
+// One shard of a pack: some rows of the source, read many at a time and written in their order.
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { type Fault, type FaultCause, SampleError } from "../faults.ts";
+import { mapInOrder } from "../limited.ts";
+import { countedAtLeast } from "../quarantine.ts";
+import { lackOf, type Picture, type Row } from "../sources/source.ts";
+import { type TarEntry, writeTar } from "../tar/write.ts";
+import { pictureFile } from "./picture.ts";
+
+/** Rows of the source that a shard is made of. */
+export interface Part {
+  /** Number of the shard. */
+  readonly number: number;
+  /** Rows before these. */
+  readonly first: number;
+  readonly rows: readonly Row[];
+}
+
+export interface ShardOptions {
+  readonly path: string;
+  /** Name of the source, for faults. */
+  readonly source: string;
+  /** Pictures read or downloaded at once. */
+  readonly readers: number;
+  /** When the faults of this shard alone are too many, it is given up. */
+  readonly maxBadRate: number;
+  readonly signal: AbortSignal;
+}
+
+export interface PackedShard {
+  readonly path: string;
+  /** Rows of the source up to the end of this shard. */
+  readonly end: number;
+  /** Samples packed now; none where it was there. */
+  readonly samples: number;
+  readonly faults: readonly Fault[];
+}
+
+/** Leaves a shard that is there as it is. Its faults stand beside it, so that they are known as long as the shard is. */
+export async function packShard({ rows, first }: Part, options: ShardOptions): Promise<PackedShard> {
+  const { path } = options;
+  const end = first + rows.length;
+  if (existsSync(path)) return { path, end, samples: 0, faults: faultsOfShard(path) };
+  const faults: Fault[] = [];
+  await writeTar(`${path}.partial`, entriesOf({ rows, first }, { ...options, faults }));
+  if (isTooMuch(faults, { tried: end, ...options })) return { path, end, samples: 0, faults };
+  if (faults.length > 0) writeFileSync(faultsPath(path), `${JSON.stringify(faults, null, 1)}\n`);
+  else rmSync(faultsPath(path), { force: true });
+  renameSync(`${path}.partial`, path);
+  return { path, end, samples: rows.length - faults.length, faults };
+}
+
+/** The rows that were left out when the shard was packed. */
+export function faultsOfShard(path: string): Fault[] {
+  const beside = faultsPath(path);
+  return existsSync(beside) ? (JSON.parse(readFileSync(beside, "utf8")) as Fault[]) : [];
+}
+
+function faultsPath(shard: string): string {
+  return `${shard.slice(0, -".tar".length)}.faults.json`;
+}
+
+/** Whether the whole pack has too many, should the other shards have none. */
+function isTooMuch(faults: readonly Fault[], { tried, maxBadRate }: { tried: number; maxBadRate: number }): boolean {
+  return faults.length > maxBadRate * countedAtLeast(tried);
+}
+
+/** The files of the good rows; the others become faults. */
+async function* entriesOf(
+  { rows, first }: Pick<Part, "rows" | "first">,
+  { source, readers, maxBadRate, signal, faults }: ShardOptions & { faults: Fault[] },
+): AsyncGenerator<TarEntry> {
+  let tried = first;
+  for await (const read of mapInOrder(numbered(rows, first), readers, readRow)) {
+    signal.throwIfAborted();
+    tried++;
+    if ("entries" in read) yield* read.entries;
+    else faults.push({ cause: read.cause, shard: source, key: read.where, message: read.message });
+    if (isTooMuch(faults, { tried, maxBadRate })) return;
+  }
+}
+
+interface NumberedRow {
+  readonly row: Row;
+  readonly number: number;
+}
+
+/** Lets go of each row when it is taken, and so of the part of the source that it was read with. */
+function* numbered(rows: readonly Row[], first: number): Generator<NumberedRow> {
+  const left = [...rows].reverse();
+  for (let number = first; left.length > 0; number++) yield { row: left.pop()!, number };
+}
+
+type ReadRow =
+  | { readonly entries: readonly TarEntry[] }
+  | { readonly cause: FaultCause; readonly where: string; readonly message: string };
+
+async function readRow({ row, number }: NumberedRow): Promise<ReadRow> {
+  const { where } = row;
+  try {
+    const contents = await row.read();
+    const { picture, captions, more } = contents;
+    const file = lackOf(contents) ?? (await pictureFile(picture!));
+    if ("cause" in file) return { cause: file.cause, where, message: `${where}: ${file.detail}` };
+    const key = String(number).padStart(9, "0");
+    const json = { source: where, ...originOf(picture!), ...more, captions };
+    return {
+      entries: [
+        { name: `${key}.${file.extension}`, data: file.data },
+        { name: `${key}.txt`, data: Buffer.from(captions[0]!) },
+        { name: `${key}.json`, data: Buffer.from(JSON.stringify(json)) },
+      ],
+    };
+  } catch (error) {
+    if (!(error instanceof SampleError)) throw error;
+    return { cause: error.fault.cause, where, message: error.fault.message };
+  }
+}
+
+/** What would be lost of where the picture came from. */
+function originOf(picture: Picture): Record<string, string> {
+  if (picture.kind === "url") return { url: picture.url };
+  return picture.kind === "bytes" && picture.name !== undefined ? { file: picture.name } : {};
+}
