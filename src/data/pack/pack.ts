@@ -3,9 +3,9 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSyn
 import { basename, join } from "node:path";
 import type { Fault, FaultCounts } from "../faults.ts";
 import { mapInOrder } from "../limited.ts";
-import { Quarantine } from "../quarantine.ts";
+import { Quarantine, type QuarantineOptions } from "../quarantine.ts";
 import type { Source } from "../sources/source.ts";
-import { type PackedShard, type Part, packShard } from "./shard.ts";
+import { dropShard, keepShard, type PackedShard, type Part, packShard } from "./shard.ts";
 
 export interface PackOptions {
   /** Folder of the shards. */
@@ -49,17 +49,49 @@ export async function pack(source: Source, options: PackOptions): Promise<Packed
   mkdirSync(directory, { recursive: true });
   refuseOther(directory, { source: source.name, fingerprint: source.fingerprint, name, shardSize });
   copyLicences(source.folders, directory);
-  const quarantine = new Quarantine({ maxBadRate, onFault });
+  const gate = new Gate({ maxBadRate, onFault });
   const shards: string[] = [];
   let samples = 0;
   for await (const shard of packShards(source, options)) {
-    quarantine.record(shard.end, shard.faults);
+    gate.pass(shard);
     shards.push(shard.path);
-    samples += shard.samples;
+    if (!shard.isOld) samples += shard.end - shard.first - shard.faults.length;
     onProgress?.({ shards: shards.length, rows: shard.end });
   }
   if (shards.length === 0) throw new Error(`${source.name} has no rows`);
-  return { pattern: patternOf(shards.length, { directory, name }), shards, samples, faults: quarantine.counts };
+  return { pattern: patternOf(shards.length, { directory, name }), shards, samples, faults: gate.counts };
+}
+
+/**
+ * Counts the faults of shards and keeps the shards, as long as there are not too many. Else the last shards that had too many go, so that
+ * their rows are tried again the next time: a network that went away, or a disk, should not leave its mark on the data.
+ */
+class Gate {
+  readonly #quarantine: Quarantine;
+  readonly #maxBadRate: number;
+  #suspects: PackedShard[] = [];
+
+  constructor(options: QuarantineOptions) {
+    this.#quarantine = new Quarantine(options);
+    this.#maxBadRate = options.maxBadRate;
+  }
+
+  get counts(): FaultCounts {
+    return this.#quarantine.counts;
+  }
+
+  /** @throws when there are too many faults now. */
+  pass(shard: PackedShard): void {
+    const { first, end, faults } = shard;
+    this.#suspects = faults.length > this.#maxBadRate * (end - first) ? [...this.#suspects, shard] : [];
+    try {
+      this.#quarantine.record(end, faults);
+    } catch (error) {
+      for (const suspect of this.#suspects) dropShard(suspect);
+      throw error;
+    }
+    keepShard(shard);
+  }
 }
 
 function shardName(name: string, number: number): string {

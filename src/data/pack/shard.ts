@@ -29,25 +29,39 @@ export interface ShardOptions {
 
 export interface PackedShard {
   readonly path: string;
-  /** Rows of the source up to the end of this shard. */
+  /** Rows of the source before this shard, and up to its end. */
+  readonly first: number;
   readonly end: number;
-  /** Samples packed now; none where it was there. */
-  readonly samples: number;
   readonly faults: readonly Fault[];
+  /** Whether it was there already. */
+  readonly isOld: boolean;
 }
 
-/** Leaves a shard that is there as it is. Its faults stand beside it, so that they are known as long as the shard is. */
+/** Leaves a shard that is there as it is; a new one is written beside its place, until `keepShard`. */
 export async function packShard({ rows, first }: Part, options: ShardOptions): Promise<PackedShard> {
   const { path } = options;
-  const end = first + rows.length;
-  if (existsSync(path)) return { path, end, samples: 0, faults: faultsOfShard(path) };
+  const extent = { path, first, end: first + rows.length };
+  if (existsSync(path)) return { ...extent, faults: faultsOfShard(path), isOld: true };
   const faults: Fault[] = [];
-  await writeTar(`${path}.partial`, entriesOf({ rows, first }, { ...options, faults }));
-  if (isTooMuch(faults, { tried: end, ...options })) return { path, end, samples: 0, faults };
+  await writeTar(partialPath(path), entriesOf({ rows, first }, { ...options, faults }));
+  return { ...extent, faults, isOld: false };
+}
+
+/** Puts a shard in its place. Its faults stand beside it, so that they are known as long as the shard is there. */
+export function keepShard({ path, faults, isOld }: PackedShard): void {
+  if (isOld) return;
   if (faults.length > 0) writeFileSync(faultsPath(path), `${JSON.stringify(faults, null, 1)}\n`);
   else rmSync(faultsPath(path), { force: true });
-  renameSync(`${path}.partial`, path);
-  return { path, end, samples: rows.length - faults.length, faults };
+  renameSync(partialPath(path), path);
+}
+
+/** Removes a shard, so that it is packed anew the next time. */
+export function dropShard({ path }: PackedShard): void {
+  for (const file of [path, partialPath(path), faultsPath(path)]) rmSync(file, { force: true });
+}
+
+function partialPath(shard: string): string {
+  return `${shard}.partial`;
 }
 
 /** The rows that were left out when the shard was packed. */
@@ -60,23 +74,18 @@ function faultsPath(shard: string): string {
   return `${shard.slice(0, -".tar".length)}.faults.json`;
 }
 
-/** Whether the whole pack has too many, should the other shards have none. */
-function isTooMuch(faults: readonly Fault[], { tried, maxBadRate }: { tried: number; maxBadRate: number }): boolean {
-  return faults.length > maxBadRate * countedAtLeast(tried);
-}
-
 /** The files of the good rows; the others become faults. */
 async function* entriesOf(
   { rows, first }: Pick<Part, "rows" | "first">,
   { source, readers, maxBadRate, signal, faults }: ShardOptions & { faults: Fault[] },
 ): AsyncGenerator<TarEntry> {
-  let tried = first;
+  const most = maxBadRate * countedAtLeast(first + rows.length);
   for await (const read of mapInOrder(numbered(rows, first), readers, readRow)) {
     signal.throwIfAborted();
-    tried++;
     if ("entries" in read) yield* read.entries;
     else faults.push({ cause: read.cause, shard: source, key: read.where, message: read.message });
-    if (isTooMuch(faults, { tried, maxBadRate })) return;
+    // Too many for the whole pack, should the other shards have none.
+    if (faults.length > most) return;
   }
 }
 
