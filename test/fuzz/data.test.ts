@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openDataset } from "../../src/data/dataset.ts";
 import { SampleError } from "../../src/data/faults.ts";
+import { parquetSource } from "../../src/data/sources/parquet.ts";
 import { type TableOptions, tableSource } from "../../src/data/sources/table.ts";
 import { scanTar } from "../../src/data/tar/read.ts";
 import { writeTar } from "../../src/data/tar/write.ts";
@@ -143,4 +144,20 @@ test.each(Object.entries(tables))("a damaged table %s gives rows of texts", asyn
     }
   };
   await fuzz(Buffer.from(whole), { seed: 4, count: 200, read });
+});
+
+test("a damaged Parquet file gives rows, or says in a sentence what it is", async () => {
+  const path = join(folder, "damaged.parquet");
+  const whole = readFileSync(join(import.meta.dirname, "../../src/data/fixtures/hub.parquet"));
+  const read = async (bytes: Buffer): Promise<void> => {
+    writeFileSync(path, bytes);
+    let rows = 0;
+    for await (const row of (await parquetSource(path, {})).rows()) {
+      const { picture, captions } = await row.read();
+      expect(picture === undefined || picture.kind !== "bytes" || picture.bytes instanceof Uint8Array).toBe(true);
+      expect(captions.every((caption) => caption.trim() !== "")).toBe(true);
+      if (++rows > 1000) throw new Error(`${path} has more rows than bytes`);
+    }
+  };
+  await fuzz(whole, { seed: 5, count: 300, read });
 });

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import type { Fault, FaultCounts } from "../faults.ts";
 import { mapInOrder } from "../limited.ts";
 import { Quarantine, type QuarantineOptions } from "../quarantine.ts";
-import type { Source } from "../sources/source.ts";
+import type { Row, Source } from "../sources/source.ts";
 import { dropShard, keepShard, type PackedShard, type Part, packShard } from "./shard.ts";
 
 export interface PackOptions {
@@ -125,7 +125,7 @@ async function* packShards(source: Source, options: PackOptions): AsyncGenerator
 
 async function* partsOf(source: Source, size: number): AsyncGenerator<Part> {
   let [number, first] = [0, 0];
-  let rows: Part["rows"][number][] = [];
+  let rows: Row[] = [];
   for await (const row of source.rows()) {
     rows.push(row);
     if (rows.length < size) continue;

@@ -13,7 +13,8 @@ export interface Part {
   readonly number: number;
   /** Rows before these. */
   readonly first: number;
-  readonly rows: readonly Row[];
+  /** Taken out as they are read: with each one goes the part of the source that it was read with. */
+  readonly rows: Row[];
 }
 
 export interface ShardOptions {
@@ -94,10 +95,9 @@ interface NumberedRow {
   readonly number: number;
 }
 
-/** Lets go of each row when it is taken, and so of the part of the source that it was read with. */
-function* numbered(rows: readonly Row[], first: number): Generator<NumberedRow> {
-  const left = [...rows].reverse();
-  for (let number = first; left.length > 0; number++) yield { row: left.pop()!, number };
+function* numbered(rows: Row[], first: number): Generator<NumberedRow> {
+  rows.reverse();
+  for (let number = first; rows.length > 0; number++) yield { row: rows.pop()!, number };
 }
 
 type ReadRow =

@@ -2,6 +2,7 @@
 import {
   type AsyncBuffer,
   type DecodedArray,
+  type FileMetaData,
   parquetMetadataAsync,
   parquetScan,
   parquetSchema,
@@ -29,23 +30,27 @@ export interface ParquetFile {
 /** Reads the end of the file, where its columns and groups are described. @throws a sentence where it is damaged. */
 export async function openParquet(location: string): Promise<ParquetFile> {
   const { size, version } = await storageOf(location).stat(location);
-  const file: AsyncBuffer = {
-    byteLength: size,
-    slice: async (start, end = size) => {
-      const bytes = await storageOf(location).read(location, { offset: start, length: end - start, version });
-      const { buffer, byteOffset, byteLength } = bytes;
-      const isWhole = byteLength === buffer.byteLength;
-      return (isWhole ? buffer : buffer.slice(byteOffset, byteOffset + byteLength)) as ArrayBuffer;
-    },
+  const read = async (start: number, end: number): Promise<ArrayBuffer> => {
+    const bytes = await storageOf(location).read(location, { offset: start, length: end - start, version });
+    const { buffer, byteOffset, byteLength } = bytes;
+    const isWhole = byteLength === buffer.byteLength;
+    return (isWhole ? buffer : buffer.slice(byteOffset, byteOffset + byteLength)) as ArrayBuffer;
   };
+  const slice: AsyncBuffer["slice"] = (start, end = size) => {
+    const bytes = read(start, end);
+    // Where columns are described wrongly, what was fetched ahead for them is not waited for.
+    bytes.catch(() => {});
+    return bytes;
+  };
+  const file: AsyncBuffer = { byteLength: size, slice };
   return explained(location, async () => {
     const metadata = await parquetMetadataAsync(file, { geoparquet: false });
     // What is no text must stay bytes: `utf8` would decode it as if it were.
     const scan = await parquetScan({ file, metadata, compressors, utf8: false, parsers: { jsonFromBytes: jsonOf } });
     return {
       version,
-      columns: parquetSchema(metadata).children,
-      groups: groupsOf(metadata.row_groups.map(({ num_rows }) => Number(num_rows))),
+      columns: columnsOf(metadata),
+      groups: groupsOf(metadata),
       read: (column, { start, end }) =>
         explained(location, async () => {
           const values = await scan.readColumn({ column, rowStart: start, rowEnd: end });
@@ -56,13 +61,21 @@ export async function openParquet(location: string): Promise<ParquetFile> {
   });
 }
 
-function groupsOf(lengths: readonly number[]): Rows[] {
+function columnsOf(metadata: FileMetaData): SchemaTree[] {
+  const { children } = parquetSchema(metadata);
+  if (children.every(({ element }) => typeof element.name === "string")) return children;
+  throw new Error("a column has no name");
+}
+
+function groupsOf({ row_groups, num_rows }: FileMetaData): Rows[] {
   let start = 0;
-  return lengths.map((length) => {
-    const group = { start, end: start + length };
-    start = group.end;
-    return group;
+  const groups = row_groups.map((group) => {
+    const rows = { start, end: start + Number(group.num_rows) };
+    start = rows.end;
+    return rows;
   });
+  if (start === Number(num_rows) && groups.every((group) => group.end >= group.start)) return groups;
+  throw new Error(`its groups have ${start} rows where ${num_rows} are expected`);
 }
 
 function jsonOf(bytes: Uint8Array | undefined): unknown {
@@ -79,7 +92,12 @@ async function explained<T>(location: string, work: () => Promise<T>): Promise<T
     return await work();
   } catch (error) {
     if (error instanceof StorageError) throw error;
-    const { message } = error as Error;
-    throw new Error(`${location}: cannot be read as Parquet: ${message}`, { cause: error });
+    throw new Error(`${location}: cannot be read as Parquet: ${problemOf(error as Error)}`, { cause: error });
   }
+}
+
+/** Where bytes are damaged the reader stumbles, and what it says then is about itself. */
+function problemOf({ name, message }: Error): string {
+  const isSentence = name === "Error" && /^(its|a column|column|parquet) /.test(message);
+  return isSentence && !/undefined|null|NaN/.test(message) ? message : "it is damaged";
 }

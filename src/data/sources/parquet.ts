@@ -52,9 +52,11 @@ function holdsBytes(column: SchemaTree): boolean {
 }
 
 async function startsWithFile({ location, file, columns }: Table): Promise<boolean> {
-  if (file.groups.length === 0) return true;
-  const [name] = await file.read(columns.image, { start: 0, end: 1 });
-  return pictureOf(name, location)?.kind !== "url";
+  const [group] = file.groups;
+  if (group === undefined) return true;
+  const names = await file.read(columns.image, { start: 0, end: Math.min(100, group.end) });
+  const pictures = [...names].map((name) => pictureOf(name, location));
+  return pictures.find((picture) => picture !== undefined)?.kind !== "url";
 }
 
 /** The values of a group of rows are read when the first of them is, and let go with the last. */

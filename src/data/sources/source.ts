@@ -44,7 +44,7 @@ export interface Source {
 
 /** A folder or a table. */
 export interface PlaceSource extends Source {
-  /** Whether the pictures are files of this machine, going by the first row. */
+  /** Whether the pictures are files of this machine, going by the first that is named. */
   hasFiles(): Promise<boolean>;
 }
 

@@ -35,7 +35,7 @@ export async function tableSource(location: string, options: TableOptions): Prom
 async function startsWithFile(location: string, options: TableOptions): Promise<boolean> {
   for await (const row of rowsOf(location, options)) {
     const { picture } = await row.read();
-    return picture?.kind !== "url";
+    if (picture !== undefined) return picture.kind === "file";
   }
   return true;
 }

@@ -5,12 +5,12 @@ import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { Fault as Trouble } from "../../../test/support/delivery.ts";
-import { FilesServer } from "../../../test/support/files-server.ts";
-import { openDataset } from "../dataset.ts";
-import { picture, temporaryFolder } from "../shards.fixture.ts";
-import { openPackSource } from "./open-source.ts";
-import { type Packed, type PackOptions, pack } from "./pack.ts";
+import { openDataset } from "../src/data/dataset.ts";
+import { openPackSource } from "../src/data/pack/open-source.ts";
+import { type Packed, type PackOptions, pack } from "../src/data/pack/pack.ts";
+import { picture, temporaryFolder } from "../src/data/shards.fixture.ts";
+import type { Fault as Trouble } from "./support/delivery.ts";
+import { FilesServer } from "./support/files-server.ts";
 
 let folder: string;
 let server: FilesServer;

@@ -1,22 +1,22 @@
 // Parquet files and tables of URLs, trained on directly.
 import { execFile } from "node:child_process";
-import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { parquetWriteFile } from "hyparquet-writer";
 import { afterAll, beforeEach, expect, test } from "vitest";
-import { FilesServer } from "../../../test/support/files-server.ts";
-import { type Dataset, type DatasetOptions, openDataset } from "../dataset.ts";
-import type { Fault } from "../faults.ts";
-import { createLoader, type Loader } from "../loader.ts";
-import { picture, temporaryFolder, writeShards } from "../shards.fixture.ts";
-import { createTokenizer } from "../tokenizer/tokenizer.ts";
+import { type Dataset, type DatasetOptions, openDataset } from "../src/data/dataset.ts";
+import type { Fault } from "../src/data/faults.ts";
+import { createLoader, type Loader } from "../src/data/loader.ts";
+import { picture, temporaryFolder, writeShards } from "../src/data/shards.fixture.ts";
+import { createTokenizer } from "../src/data/tokenizer/tokenizer.ts";
+import { FilesServer } from "./support/files-server.ts";
 
 let folder: string;
 const loaders: Loader[] = [];
 beforeEach(() => {
   folder = temporaryFolder();
-  copyFileSync(join(import.meta.dirname, "../fixtures/hub.parquet"), join(folder, "hub.parquet"));
+  copyFileSync(join(import.meta.dirname, "../src/data/fixtures/hub.parquet"), join(folder, "hub.parquet"));
 });
 afterAll(() => Promise.all(loaders.map((loader) => loader.close())));
 
@@ -149,14 +149,24 @@ test("a table of URLs is downloaded once; above the rate of failures it is refus
   expect((await dataset.readSample(4)).image).toEqual(await picture(4));
 });
 
+test("a Parquet file on a server is copied too", async () => {
+  const server = await new FilesServer().listen();
+  server.files.set("/a%20b/hub.parquet", { body: readFileSync(join(folder, "hub.parquet")) });
+  const here = await open(join(folder, "hub.parquet"));
+  const there = await open(`${server.url}/a%20b/hub.parquet`);
+  await server.close();
+  expect(there.messages).toHaveLength(2);
+  expect(there.dataset.fingerprint).toBe(here.dataset.fingerprint);
+});
+
 test("of several processes that open it together, one makes the copy", async () => {
   const settings = { shards: join(folder, "hub.parquet"), cache: join(folder, "cache") };
   const program = `
-    import { openDataset } from ${JSON.stringify(join(import.meta.dirname, "../dataset.ts"))};
+    import { openDataset } from ${JSON.stringify(join(import.meta.dirname, "../src/data/dataset.ts"))};
     const { size, fingerprint, close } = await openDataset({ ...${JSON.stringify(settings)}, onMessage: console.error });
     close();
     console.log(size, fingerprint);`;
-  const root = resolve(import.meta.dirname, "../../..");
+  const root = resolve(import.meta.dirname, "..");
   const run = (): Promise<{ stdout: string; stderr: string }> =>
     promisify(execFile)(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program], { cwd: root });
   const done = await Promise.all([run(), run(), run()]);
