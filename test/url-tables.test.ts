@@ -106,6 +106,12 @@ test("a server that fails is given up after some tries, and too many failures st
   server.faultOf = () => undefined;
   const { faults, samples, shards } = await packed(source, { workers: 2 });
   expect([faults, samples, shards.length]).toEqual([{}, 12, 3]);
+  // What an earlier pack put up with stays.
+  rmSync(join(folder, "out"), { recursive: true });
+  server.faultOf = ({ url }) => (url === "/0.png" ? { kind: "status", status: 404 } : undefined);
+  await packed(source);
+  await expect(packed(source, { maxBadRate: 0 })).rejects.toThrow(/too many bad samples: 1 of 4/);
+  expect(Object.keys(shardsIn("out"))).toHaveLength(4);
 });
 
 test("shards come out the same however many are packed at once, and what is there is not asked for again", async () => {

@@ -63,8 +63,8 @@ export async function pack(source: Source, options: PackOptions): Promise<Packed
 }
 
 /**
- * Counts the faults of shards and keeps the shards, as long as there are not too many. Else the last shards that had too many go, so that
- * their rows are tried again the next time: a network that went away, or a disk, should not leave its mark on the data.
+ * Counts the faults of shards and keeps the shards, as long as there are not too many. Else the last shards, of those packed now, that
+ * had too many go, so that their rows are tried again the next time: a network or disk that failed should not leave its mark on the data.
  */
 class Gate {
   readonly #quarantine: Quarantine;
@@ -82,8 +82,9 @@ class Gate {
 
   /** @throws when there are too many faults now. */
   pass(shard: PackedShard): void {
-    const { first, end, faults } = shard;
-    this.#suspects = faults.length > this.#maxBadRate * (end - first) ? [...this.#suspects, shard] : [];
+    const { first, end, faults, isOld } = shard;
+    const isSuspect = !isOld && faults.length > this.#maxBadRate * (end - first);
+    this.#suspects = isSuspect ? [...this.#suspects, shard] : [];
     try {
       this.#quarantine.record(end, faults);
     } catch (error) {
