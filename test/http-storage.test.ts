@@ -63,6 +63,14 @@ describe("a server that works", () => {
     expect(server.connections).toBeLessThan(3);
   });
 
+  test("gives a small file by one request, and no larger one than is wanted", async () => {
+    serve({ ranges: false, tag: "none" });
+    expect(Buffer.from(await storage.fetch(location, { mostBytes: 300_000 })).equals(body)).toBe(true);
+    expect(ranges()).toEqual(["none"]);
+    const refusal = await failure(storage.fetch(location, { mostBytes: 299_999 }));
+    expect(refusal.message).toMatch(/a\.tar: has more than the 299999 bytes allowed$/);
+  });
+
   test("has an empty file", async () => {
     server.files.set("/a.tar", { body: Buffer.alloc(0) });
     expect(await storage.stat(location)).toMatchObject({ size: 0 });

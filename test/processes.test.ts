@@ -2,10 +2,13 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { listCheckpoints } from "../src/train/run-files.ts";
 import { finalWeights, runRanks, startRanks, trainRecords } from "./support/processes.ts";
 import { cutOff, writeModel, writeShards, writeViT } from "./support/shards.ts";
+
+// Whole runs, several at a time: a machine with other work takes long for them.
+vi.setConfig({ testTimeout: 240_000 });
 
 let folder: string;
 let flags: string[];

@@ -5,11 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import sharp from "sharp";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { readMetrics, type TrainRecord } from "../src/telemetry/metrics.ts";
 import { listCheckpoints } from "../src/train/run-files.ts";
 import { S3Server } from "./support/s3.ts";
 import { writeModel, writeShards } from "./support/shards.ts";
+
+// Whole runs, several at a time: a machine with other work takes long for them.
+vi.setConfig({ testTimeout: 240_000 });
 
 const main = join(import.meta.dirname, "../src/cli/main.ts");
 let folder: string;

@@ -3,6 +3,9 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { makeFolder } from "./make-folder.ts";
 
+/** Bytes that copies of shards may take up. */
+export const defaultCacheSize = 50e9;
+
 /** `directory`, else FASTCLIP_CACHE, else fastclip/ in XDG_CACHE_HOME or ~/.cache. */
 export function cacheFolder(directory?: string): string {
   const { FASTCLIP_CACHE, XDG_CACHE_HOME } = process.env;

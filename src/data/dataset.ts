@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { cacheFolder } from "./cache.ts";
+import { cacheFolder, defaultCacheSize } from "./cache.ts";
 import type { Fault, FaultCounts } from "./faults.ts";
 import { Quarantine } from "./quarantine.ts";
 import { SampleReader, type SampleTable } from "./samples.ts";
@@ -27,6 +27,8 @@ export interface DatasetOptions {
   part?: { readonly rank: number; readonly size: number };
   /** Told how many of the shards have an index. */
   onProgress?: (done: number, total: number) => void;
+  /** Told in sentences what is done where it takes long. */
+  onMessage?: (message: string) => void;
 }
 
 /** One sample as it lies in its shard. */
@@ -69,21 +71,19 @@ export interface Dataset {
   close(): void;
 }
 
-const defaultCacheSize = 50e9;
-
 /** Finds the samples of shards, tables and folders. Reads the tar headers only, and only of shards that have no index yet. */
 export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   const { captionKey = [], maxBadRate = 0.01, onFault, cacheSize = defaultCacheSize } = options;
   const captionKeys = typeof captionKey === "string" ? [captionKey] : captionKey;
   const patterns = typeof options.shards === "string" ? [options.shards] : options.shards;
   const cache = cacheFolder(options.cache);
-  const opened = await openSegments(patterns, { ...options, captionKeys, cache, cacheSize });
+  const opened = await openSegments(patterns, { ...options, captionKeys, cache, cacheSize, maxBadRate });
   const quarantine = new Quarantine({ maxBadRate, onFault });
   const starts = count(opened, quarantine);
   const size = starts.at(-1)!;
   if (size === 0) throw new Error(`no sample was found in ${opened.length} shards (${describe(quarantine.counts)})`);
   const segments = opened.map(({ segment }) => segment);
-  const table: SampleTable = { segments, starts, captionKeys, cache, cacheSize };
+  const table: SampleTable = { segments, starts, cache, cacheSize };
   const reader = new SampleReader(table);
   return {
     size,

@@ -1,17 +1,12 @@
 import { copyOf } from "./copies.ts";
 import type { SampleError } from "./faults.ts";
 import { segmentAt } from "./segment-at.ts";
-import {
-  type ReaderOptions,
-  readSegment,
-  type SampleFiles,
-  type Segment,
-  type SegmentReader,
-} from "./segments/segment.ts";
+import { readSegment, type SampleFiles, type Segment, type SegmentReader } from "./segments/segment.ts";
+import type { Cache } from "./shard-file.ts";
 import { isRemote } from "./storage/index.ts";
 
 /** What every thread needs to know of a data set to read its samples. */
-export interface SampleTable extends ReaderOptions {
+export interface SampleTable extends Cache {
   readonly segments: readonly Segment[];
   /** The id of each segment's first sample, and behind them the number of samples. */
   readonly starts: readonly number[];

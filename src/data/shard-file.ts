@@ -47,7 +47,7 @@ export function localVersion(mtimeMs: number): string {
 }
 
 /** The last part of a path or URL. */
-function nameOf(location: string): string {
+export function nameOf(location: string): string {
   return isRemote(location) ? decodeURIComponent(basename(new URL(location).pathname)) : basename(location);
 }
 

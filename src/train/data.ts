@@ -12,6 +12,8 @@ import type { Config } from "./config/types.ts";
 export interface DataContext {
   readonly config: Config;
   readonly onFault: (fault: Fault) => void;
+  /** Told in sentences what is done where it takes long. */
+  readonly onMessage?: (message: string) => void;
   /** The processes that open the data together; by default this one alone. */
   readonly group?: ProcessGroup;
   /** Told how many shards have an index. */
@@ -35,10 +37,15 @@ export function datasetOptions(patterns: readonly string[], { data }: Pick<Confi
 /** Opens the data of training or of evaluation. */
 export function openConfigured(
   patterns: readonly string[],
-  { config, onFault, group, onProgress }: DataContext,
+  { config, onFault, onMessage, group, onProgress }: DataContext,
 ): Promise<Dataset> {
-  const part = group && { part: { rank: group.rank, size: group.size } };
-  return openDataset({ ...datasetOptions(patterns, config), onFault, ...part, ...(onProgress && { onProgress }) });
+  return openDataset({
+    ...datasetOptions(patterns, config),
+    onFault,
+    ...(onMessage && { onMessage }),
+    ...(onProgress && { onProgress }),
+    ...(group && { part: { rank: group.rank, size: group.size } }),
+  });
 }
 
 /** How training prepares its pictures. */

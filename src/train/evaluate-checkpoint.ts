@@ -58,7 +58,7 @@ async function open(
   if (config.data.val === undefined) throw new Error("there is nothing to evaluate on: name the shards by --val-data");
   const model = createModel(config.model.name);
   loadWeights(model, (averaged ? averagedWeights(checkpoint) : undefined) ?? checkpoint);
-  const dataset = await openConfigured(config.data.val, { config, onFault });
+  const dataset = await openConfigured(config.data.val, { config, onFault, onMessage: console.error });
   return { config, checkpoint, model, dataset };
 }
 

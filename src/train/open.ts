@@ -11,7 +11,7 @@ import { synchroniseBatchNorm } from "../models/index.ts";
 import type { Ema } from "../optim/ema.ts";
 import { createDisplay, createMessageDisplay, type Display } from "../telemetry/live.ts";
 import { type Metrics, MetricsWriter, noMetrics, truncateMetrics } from "../telemetry/metrics.ts";
-import { progressLines } from "../telemetry/progress.ts";
+import { paced } from "../telemetry/paced.ts";
 import { setThreads } from "../tensor/index.ts";
 import { loadCheckpoint, sweepCheckpoints } from "./checkpoint.ts";
 import type { Config } from "./config/types.ts";
@@ -66,17 +66,23 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
   const messages: string[] = [];
   let say = (message: string): void => void messages.push(message);
   const onFault = (fault: Fault): void => say(fault.message);
-  const onProgress = progressLines("shards indexed", (line) => group.rank === 0 && options.stream.write(`${line}\n`));
+  // Shown at once: the data may have to be copied before anything else is known.
+  const onMessage = createMessageDisplay(options.stream).line;
+  const onProgress = paced((done: number, total: number): void => {
+    if (group.rank === 0) onMessage(`${done} of ${total} shards indexed`);
+  });
   const leftOut = new QuarantineList();
-  // What is wrong with the shards, all processes see: rank 0 lists it.
-  const onSeen = (data: "train" | "val") => (fault: Fault) => {
-    onFault(fault);
-    if (group.rank === 0) leftOut.add(fault, { data });
+  const open = (name: "train" | "val", patterns: readonly string[]): Promise<Dataset> => {
+    // What is wrong with the shards, all processes see: rank 0 lists it.
+    const onSeen = (fault: Fault): void => {
+      onFault(fault);
+      if (group.rank === 0) leftOut.add(fault, { data: name });
+    };
+    return openConfigured(patterns, { config, group, onProgress, onMessage, onFault: onSeen });
   };
   const { train, val } = config.data;
-  const data = resources.add(await openConfigured(train, { config, group, onProgress, onFault: onSeen("train") }));
-  const validation =
-    val && resources.add(await openConfigured(val, { config, group, onProgress, onFault: onSeen("val") }));
+  const data = resources.add(await open("train", train));
+  const validation = val && resources.add(await open("val", val));
   const model = createConfigured(config, { begins: group.rank === 0 });
   const onBad = (batch: Pick<Batch, "epoch" | "step" | "bad">): void => leftOut.addBatch(batch, loader);
   const loader = resources.add(openTrainLoader(data, { config, onFault, onBad, group, model: model.config }));

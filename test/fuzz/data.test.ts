@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { openDataset } from "../../src/data/dataset.ts";
 import { SampleError } from "../../src/data/faults.ts";
 import type { Shard } from "../../src/data/segments/shard.ts";
+import { parquetSource } from "../../src/data/sources/parquet.ts";
 import { type TableOptions, tableSource } from "../../src/data/sources/table.ts";
 import { scanTar } from "../../src/data/tar/read.ts";
 import { writeTar } from "../../src/data/tar/write.ts";
@@ -134,10 +135,11 @@ test.each(Object.entries(tables))("a damaged table %s gives rows of texts", asyn
   const path = join(folder, `damaged${kind}`);
   const read = async (bytes: Buffer): Promise<void> => {
     writeFileSync(path, bytes);
-    for await (const { picture, captions, where, more } of tableSource(path, {
-      kind: kind as TableOptions["kind"],
-    }).rows()) {
-      expect(typeof picture === "string" && captions.every((caption) => caption.trim() !== "")).toBe(true);
+    for await (const row of (await tableSource(path, { kind: kind as TableOptions["kind"] })).rows()) {
+      const { where } = row;
+      const { picture, captions, more } = await row.read();
+      expect(picture === undefined || ["file", "url"].includes(picture.kind)).toBe(true);
+      expect(captions.every((caption) => caption.trim() !== "")).toBe(true);
       expect(where).toMatch(/^damaged\.\w+:\d+$/);
       expect(more).toBeTypeOf("object");
     }
@@ -167,4 +169,20 @@ test("a damaged index is made anew, or gives samples that lie in the shard", asy
     }
   };
   await fuzz(readFileSync(index), { seed: 5, count: 400, read });
+});
+
+test("a damaged Parquet file gives rows, or says in a sentence what it is", async () => {
+  const path = join(folder, "damaged.parquet");
+  const whole = readFileSync(join(import.meta.dirname, "../../src/data/fixtures/hub.parquet"));
+  const read = async (bytes: Buffer): Promise<void> => {
+    writeFileSync(path, bytes);
+    let rows = 0;
+    for await (const row of (await parquetSource(path, {})).rows()) {
+      const { picture, captions } = await row.read();
+      expect(picture === undefined || picture.kind !== "bytes" || picture.bytes instanceof Uint8Array).toBe(true);
+      expect(captions.every((caption) => caption.trim() !== "")).toBe(true);
+      if (++rows > 1000) throw new Error(`${path} has more rows than bytes`);
+    }
+  };
+  await fuzz(whole, { seed: 5, count: 300, read });
 });

@@ -1,7 +1,7 @@
 // `fastclip data check`.
 import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { Command } from "commander";
-import { progressLines } from "../../telemetry/progress.ts";
+import { paced } from "../../telemetry/paced.ts";
 import type { Config } from "../../train/config/types.ts";
 import { addDataSettings, configFor } from "./settings.ts";
 
@@ -27,7 +27,7 @@ async function check(config: Config, { list, json }: CheckFlags): Promise<void> 
     contextLength: text_cfg.context_length,
     imageSize: vision_cfg.image_size,
     onFault: (fault) => file !== undefined && writeSync(file, `${JSON.stringify(fault)}\n`),
-    onProgress: progressLines("samples", console.error),
+    onProgress: paced((done: number, total: number) => console.error(`${done} of ${total} samples`)),
   });
   if (file !== undefined) closeSync(file);
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);

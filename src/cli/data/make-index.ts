@@ -1,6 +1,6 @@
 // `fastclip data index`.
 import { Command } from "commander";
-import { progressLines } from "../../telemetry/progress.ts";
+import { paced } from "../../telemetry/paced.ts";
 import type { Config } from "../../train/config/types.ts";
 import { addDataSettings, configFor } from "./settings.ts";
 
@@ -11,7 +11,7 @@ async function index(config: Config): Promise<void> {
   const dataset = await openDataset({
     ...datasetOptions(config.data.train, config),
     onFault: ({ message }) => console.error(message),
-    onProgress: progressLines("shards", console.error),
+    onProgress: paced((done: number, total: number) => console.error(`${done} of ${total} shards`)),
   });
   dataset.close();
   const { size, shards, indexed, fingerprint } = dataset;

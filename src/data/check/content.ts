@@ -1,6 +1,6 @@
 // From the columns to the figures of the report.
 import { falseNegatives } from "../falseNegatives.ts";
-import { pictureFormats } from "../image/decode.ts";
+import { pictureFormats } from "../image/format.ts";
 import { SampleReader, type SampleTable } from "../samples.ts";
 import { captionFlag, judgedPart, scripts } from "./caption.ts";
 import { collisionProbability } from "./collision.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Fault, SampleError } from "../faults.ts";
-import { formatOf, pictureFormats } from "../image/decode.ts";
+import { formatOf, pictureFormats } from "../image/format.ts";
 import type { Picture } from "../image/resample.ts";
 import { readSample } from "../read-sample.ts";
 import { SampleReader, type SampleTable } from "../samples.ts";

@@ -1,3 +1,4 @@
+import { formatOf, noPicture } from "./format.ts";
 import { hasLibjpegTurbo, openJpeg } from "./jpeg.ts";
 import { PictureError } from "./pixels.ts";
 import { decodePng } from "./png.ts";
@@ -6,10 +7,6 @@ import { decodeWithSharp } from "./sharp.ts";
 
 /** More pixels than this are refused before they are unpacked; PIL's own limit against picture bombs. */
 const maxPixels = 89_478_485;
-
-/** The kinds of picture files that are read. */
-export const pictureFormats = ["png", "jpeg", "gif", "webp", "tiff", "avif"] as const;
-type PictureFormat = (typeof pictureFormats)[number];
 
 /**
  * The picture in a file, with the pixels of PIL's open and convert("RGB"): transparency is dropped, colour profiles and EXIF orientation
@@ -21,25 +18,8 @@ type PictureFormat = (typeof pictureFormats)[number];
  */
 export async function openPicture(file: Buffer): Promise<Picture> {
   const format = formatOf(file);
-  if (format === undefined) throw new PictureError(`is not a picture of a supported kind (${describe(file)})`);
+  if (format === undefined) throw new PictureError(noPicture(file));
   if (format === "jpeg" && hasLibjpegTurbo) return openJpeg(file, { maxPixels });
   const plain = format === "png" ? decodePng(file, { maxPixels }) : undefined;
   return decoded(plain ?? (await decodeWithSharp(file, { maxPixels })));
-}
-
-/** The format by the file's first bytes. SVG has none of these, so it is refused: it could name other files. */
-export function formatOf(file: Buffer): PictureFormat | undefined {
-  const start = file.toString("latin1", 0, 12);
-  if (start.startsWith("\x89PNG\r\n\x1a\n")) return "png";
-  if (start.startsWith("\xff\xd8\xff")) return "jpeg";
-  if (start.startsWith("GIF8")) return "gif";
-  if (start.startsWith("RIFF") && start.endsWith("WEBP")) return "webp";
-  if (start.startsWith("II*\0") || start.startsWith("MM\0*")) return "tiff";
-  if (/^ftypavi[fs]$/.test(start.slice(4))) return "avif";
-  return undefined;
-}
-
-function describe(file: Buffer): string {
-  if (/^\s*<(\?xml|!doctype|!--|svg|html)/i.test(file.toString("latin1", 0, 100))) return "it is SVG, XML or HTML";
-  return `it starts with the bytes ${file.subarray(0, 4).toString("hex")}`;
 }

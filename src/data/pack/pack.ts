@@ -1,25 +1,13 @@
 // Pictures with captions, packed into WebDataset shards. A pack that was stopped goes on: what is there is whole and stays.
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { readFile } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
-import type { Fault, FaultCause, FaultCounts } from "../faults.ts";
-import { imageExtensions } from "../members.ts";
-import { Quarantine } from "../quarantine.ts";
-import { lackOf, openSource, type Row, type SourceOptions } from "../sources/source.ts";
-import { type TarEntry, writeTar } from "../tar/write.ts";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import type { Fault, FaultCounts } from "../faults.ts";
+import { mapInOrder } from "../limited.ts";
+import { Quarantine, type QuarantineOptions } from "../quarantine.ts";
+import type { Row, Source } from "../sources/source.ts";
+import { dropShard, keepShard, type PackedShard, type Part, packShard } from "./shard.ts";
 
-export interface PackOptions extends SourceOptions {
-  /** A folder, .csv, .tsv or .jsonl. */
-  readonly source: string;
+export interface PackOptions {
   /** Folder of the shards. */
   readonly directory: string;
   /** What the shards' names begin with. */
@@ -27,51 +15,125 @@ export interface PackOptions extends SourceOptions {
   /** Rows of the source in one shard. */
   readonly shardSize: number;
   readonly maxBadRate: number;
-  readonly onFault: (fault: Fault) => void;
-  /** Told of each shard that is there. */
-  readonly onShard?: (path: string) => void;
+  /** Shards packed at once; default 4. */
+  readonly workers?: number;
+  /** Pictures read or downloaded at once, for all shards together; default 64. */
+  readonly downloads?: number;
+  readonly onFault?: (fault: Fault) => void;
+  /** Told after each shard that is there, in their order. */
+  readonly onProgress?: (done: { readonly shards: number; readonly rows: number }) => void;
 }
 
 export interface Packed {
   /** The shards as a pattern for --train-data. */
   readonly pattern: string;
-  readonly shards: number;
+  /** Their paths. */
+  readonly shards: readonly string[];
   /** Samples packed now; those of shards that were there are not counted again. */
   readonly samples: number;
+  /** Rows that were left out, now or before. */
   readonly faults: FaultCounts;
 }
 
 const recordFile = "pack.json";
-/** Pictures read at once. */
-const readAhead = 32;
 
-/** @throws when the folder holds the shards of another source, or too many rows are bad. */
-export async function pack(options: PackOptions): Promise<Packed> {
-  const { source, directory, name, shardSize, maxBadRate, onFault, onShard } = options;
+/**
+ * Each shard holds a range of the source's rows, so its bytes depend on nothing but them.
+ *
+ * @throws when the folder holds the shards of another source, or too many rows are bad.
+ */
+export async function pack(source: Source, options: PackOptions): Promise<Packed> {
+  const { directory, name, shardSize, maxBadRate, onFault, onProgress } = options;
   if (!/^[\w.-]+$/.test(name) || name.startsWith("."))
     throw new Error(`the shards' name "${name}" (--name): expected letters, digits, "_", "-" and "."`);
-  const opened = openSource(source, options);
   mkdirSync(directory, { recursive: true });
-  refuseOther(directory, { source: basename(source), fingerprint: opened.fingerprint, name, shardSize });
-  copyLicences(source, directory);
-  const quarantine = new Quarantine({ maxBadRate, onFault });
-  let [shards, rows, samples] = [0, 0, 0];
-  for await (const part of inParts(opened.rows(), shardSize)) {
-    const path = join(directory, `${name}-${String(shards).padStart(5, "0")}.tar`);
-    if (!existsSync(path)) {
-      const entries = await readAll(part, { first: rows, quarantine, source: basename(source) });
-      await writeTar(`${path}.partial`, entries.flat());
-      renameSync(`${path}.partial`, path);
-      samples += entries.length;
-    }
-    onShard?.(path);
-    shards++;
-    rows += part.length;
+  refuseOther(directory, { source: source.name, fingerprint: source.fingerprint, name, shardSize });
+  copyLicences(source.folders, directory);
+  const gate = new Gate({ maxBadRate, onFault });
+  const shards: string[] = [];
+  let samples = 0;
+  for await (const shard of packShards(source, options)) {
+    gate.pass(shard);
+    shards.push(shard.path);
+    if (!shard.isOld) samples += shard.end - shard.first - shard.faults.length;
+    onProgress?.({ shards: shards.length, rows: shard.end });
   }
-  if (rows === 0) throw new Error(`${source} has no rows`);
-  const last = String(shards - 1).padStart(5, "0");
-  const pattern = join(directory, shards === 1 ? `${name}-00000.tar` : `${name}-{00000..${last}}.tar`);
-  return { pattern, shards, samples, faults: quarantine.counts };
+  if (shards.length === 0) throw new Error(`${source.name} has no rows`);
+  return { pattern: patternOf(shards.length, { directory, name }), shards, samples, faults: gate.counts };
+}
+
+/**
+ * Counts the faults of shards and keeps the shards, as long as there are not too many. Else the last shards, of those packed now, that
+ * had too many go, so that their rows are tried again the next time: a network or disk that failed should not leave its mark on the data.
+ */
+class Gate {
+  readonly #quarantine: Quarantine;
+  readonly #maxBadRate: number;
+  #suspects: PackedShard[] = [];
+
+  constructor(options: QuarantineOptions) {
+    this.#quarantine = new Quarantine(options);
+    this.#maxBadRate = options.maxBadRate;
+  }
+
+  get counts(): FaultCounts {
+    return this.#quarantine.counts;
+  }
+
+  /** @throws when there are too many faults now. */
+  pass(shard: PackedShard): void {
+    const { first, end, faults, isOld } = shard;
+    const isSuspect = !isOld && faults.length > this.#maxBadRate * (end - first);
+    this.#suspects = isSuspect ? [...this.#suspects, shard] : [];
+    try {
+      this.#quarantine.record(end, faults);
+    } catch (error) {
+      for (const suspect of this.#suspects) dropShard(suspect);
+      throw error;
+    }
+    keepShard(shard);
+  }
+}
+
+function shardName(name: string, number: number): string {
+  return `${name}-${String(number).padStart(5, "0")}.tar`;
+}
+
+function patternOf(count: number, { directory, name }: { directory: string; name: string }): string {
+  const last = String(count - 1).padStart(5, "0");
+  return join(directory, count === 1 ? shardName(name, 0) : `${name}-{00000..${last}}.tar`);
+}
+
+/** Packs some shards at once, and hands them over in their order. What is under way has ended when this has. */
+async function* packShards(source: Source, options: PackOptions): AsyncGenerator<PackedShard> {
+  const { directory, name, shardSize, maxBadRate, workers = 4, downloads = 64 } = options;
+  const control = new AbortController();
+  const underWay = new Set<Promise<PackedShard>>();
+  const start = (part: Part): Promise<PackedShard> => {
+    const path = join(directory, shardName(name, part.number));
+    const readers = Math.ceil(downloads / workers);
+    const shard = packShard(part, { path, source: source.name, readers, maxBadRate, signal: control.signal });
+    underWay.add(shard);
+    return shard.finally(() => underWay.delete(shard));
+  };
+  try {
+    yield* mapInOrder(partsOf(source, shardSize), workers, start);
+  } finally {
+    control.abort();
+    await Promise.allSettled(underWay);
+  }
+}
+
+async function* partsOf(source: Source, size: number): AsyncGenerator<Part> {
+  let [number, first] = [0, 0];
+  let rows: Row[] = [];
+  for await (const row of source.rows()) {
+    rows.push(row);
+    if (rows.length < size) continue;
+    yield { number: number++, first, rows };
+    [first, rows] = [first + size, []];
+  }
+  if (rows.length > 0) yield { number, first, rows };
 }
 
 /** Shards of another source, or cut otherwise, must not stand beside those of this one. */
@@ -85,66 +147,12 @@ function refuseOther(directory: string, settings: Readonly<Record<string, unknow
     );
 }
 
-/** What a folder says of rights and authors goes with its pictures. */
-function copyLicences(source: string, directory: string): void {
-  if (!statSync(source).isDirectory()) return;
-  for (const file of readdirSync(source))
-    if (/^(licen[cs]e|attribution|credits|copying|notice)\b/i.test(file) && statSync(join(source, file)).isFile())
-      copyFileSync(join(source, file), join(directory, file));
-}
-
-async function* inParts<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
-  let part: T[] = [];
-  for await (const item of items) {
-    part.push(item);
-    if (part.length < size) continue;
-    yield part;
-    part = [];
-  }
-  if (part.length > 0) yield part;
-}
-
-interface Reading {
-  /** Rows before these. */
-  readonly first: number;
-  readonly quarantine: Quarantine;
-  readonly source: string;
-}
-
-/** The files of each good row. Reads some pictures at once, and reports in the order of rows. */
-async function readAll(rows: readonly Row[], { first, quarantine, source }: Reading): Promise<TarEntry[][]> {
-  const good: TarEntry[][] = [];
-  for (let start = 0; start < rows.length; start += readAhead) {
-    const part = rows.slice(start, start + readAhead);
-    const read = await Promise.all(part.map((row, i) => readRow(row, first + start + i)));
-    const faults = read.flatMap((one) => ("cause" in one ? [{ ...one, shard: source, key: undefined }] : []));
-    quarantine.record(first + start + part.length, faults);
-    for (const one of read) if ("entries" in one) good.push(one.entries);
-  }
-  return good;
-}
-
-type ReadRow = { readonly entries: TarEntry[] } | { readonly cause: FaultCause; readonly message: string };
-
-async function readRow(row: Row, number: number): Promise<ReadRow> {
-  const { where, picture, captions, more } = row;
-  const bad = (cause: FaultCause, text: string): ReadRow => ({ cause, message: `${where}: ${text}` });
-  const lack = lackOf(row);
-  if (lack) return bad(lack.cause, lack.detail);
-  const extension = extname(picture).slice(1).toLowerCase();
-  if (!imageExtensions.includes(extension))
-    return bad("bad-picture", `${picture} is none of ${imageExtensions.join(", ")}`);
-  const data = await readFile(picture).catch((error: NodeJS.ErrnoException) => error);
-  if (data instanceof Error)
-    return bad("no-picture", data.code === "ENOENT" ? `${picture} does not exist` : data.message);
-  if (data.length === 0) return bad("no-picture", `${picture} is empty`);
-  const key = String(number).padStart(9, "0");
-  const json = { ...more, source: where, ...(captions.length > 1 && { captions }) };
-  return {
-    entries: [
-      { name: `${key}.${extension}`, data },
-      { name: `${key}.txt`, data: Buffer.from(captions[0]!) },
-      { name: `${key}.json`, data: Buffer.from(JSON.stringify(json)) },
-    ],
-  };
+/** What folders say of rights and authors goes with their pictures; where there are several, under their names. */
+function copyLicences(folders: readonly string[], directory: string): void {
+  for (const folder of folders)
+    for (const file of readdirSync(folder)) {
+      if (!/^(licen[cs]e|attribution|credits|copying|notice)\b/i.test(file)) continue;
+      if (!statSync(join(folder, file)).isFile()) continue;
+      copyFileSync(join(folder, file), join(directory, folders.length > 1 ? `${basename(folder)}-${file}` : file));
+    }
 }

@@ -64,13 +64,13 @@ test("a folder's pictures are samples, with their text files or the folders' nam
 });
 
 test("columns can be named; one that is missing is asked for", async () => {
-  await write({ "a.png": 1, "rows.csv": "url,words,title\na.png,a cat,no\n" });
+  await write({ "a.png": 1, "rows.csv": "bild,words,title\na.png,a cat,no\n" });
   await expect(open("rows.csv")).rejects.toThrow(
-    /expected a column of image, one of filepath, .*got url, words, title/,
+    /expected a column of image, one of filepath, .*got bild, words, title/,
   );
-  const columns = { imageColumn: "url", captionColumn: "words" };
+  const columns = { imageColumn: "bild", captionColumn: "words" };
   expect((await samplesOf(await open("rows.csv", { columns })))[0]!.captions).toEqual(["a cat"]);
-  const other = await samplesOf(await open("rows.csv", { columns: { imageColumn: "url" } }));
+  const other = await samplesOf(await open("rows.csv", { columns: { imageColumn: "bild" } }));
   expect(other[0]!.captions).toEqual(["no"]);
 });
 

@@ -3,15 +3,15 @@ import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { makeCacheFolder } from "../cache.ts";
-import type { Fault } from "../faults.ts";
+import type { Fault, FaultCause } from "../faults.ts";
 import { openTableFile, writeTableFile } from "../index/table-file.ts";
-import { lackOf, openSource, type Source, type SourceOptions } from "../sources/source.ts";
+import { type Contents, lackOf, type Source } from "../sources/source.ts";
 import { type List, type ListRecord, listColumns } from "./list.ts";
 
 export interface ListOptions {
   readonly cache: string;
-  /** Columns of tables; found by their names when absent. */
-  readonly columns?: SourceOptions;
+  /** The place, opened. */
+  readonly source: Source;
 }
 
 export interface FoundList {
@@ -32,9 +32,8 @@ interface Header {
   readonly sha256: string;
 }
 
-export async function findList(place: string, { cache, columns = {} }: ListOptions): Promise<FoundList> {
+export async function findList(place: string, { cache, source }: ListOptions): Promise<FoundList> {
   const location = resolve(place);
-  const source = openSource(location, columns);
   const hash = createHash("sha256").update(location).digest("hex").slice(0, 24);
   const path = join(makeCacheFolder(cache, "lists"), `${basename(location).slice(0, 100)}-${hash}.list`);
   const wanted = { location, source };
@@ -73,15 +72,13 @@ async function makeList(path: string, { location, source }: Wanted): Promise<voi
   const blob: Buffer[] = [];
   const hash = createHash("sha256");
   let end = 0;
-  for await (const row of source.rows()) {
-    const lack = lackOf(row);
-    if (lack) {
-      const message = `${row.where}: ${lack.detail}`;
-      faults.push({ cause: lack.cause, shard: basename(location), key: row.where, message });
+  for await (const { where, read } of source.rows()) {
+    const record = recordOf(await read(), { where, base });
+    if ("cause" in record) {
+      const message = `${where}: ${record.detail}`;
+      faults.push({ cause: record.cause, shard: source.name, key: where, message });
       continue;
     }
-    const { where, picture, captions, more } = row;
-    const record: ListRecord = { key: where, picture: relative(base, picture), captions, more };
     const bytes = Buffer.from(JSON.stringify(record));
     hash.update(bytes);
     rows.push(end, bytes.length);
@@ -91,4 +88,17 @@ async function makeList(path: string, { location, source }: Wanted): Promise<voi
   const { fingerprint } = source;
   const header = { kind: "list", location, fingerprint, faults, sha256: hash.digest("hex") } satisfies Header;
   writeTableFile(path, { header: { ...header }, columns: listColumns, rows, blob });
+}
+
+/** What the list holds of a row, or what keeps it from being a sample. */
+function recordOf(
+  contents: Contents,
+  { where, base }: { where: string; base: string },
+): ListRecord | { cause: FaultCause; detail: string } {
+  const { picture, captions, more } = contents;
+  const lack = lackOf(contents);
+  if (lack) return lack;
+  if (picture?.kind === "file") return { key: where, picture: relative(base, picture.path), captions, more };
+  const name = picture?.kind === "url" ? picture.url : "the picture";
+  return { cause: "no-picture", detail: `${name} is not a local file` };
 }

@@ -1,20 +1,34 @@
-// Opens what patterns name: shards by their indexes, tables and folders as lists.
+// Opens what patterns name: shards by their indexes; tables and folders as lists, or packed into shards.
+import { resolve } from "node:path";
 import type { Fault } from "../faults.ts";
 import { column, type Ranges } from "../index/build.ts";
 import { indexShard, type ShardIndex } from "../index/find.ts";
 import { TableReader } from "../index/table-file.ts";
 import { mapLimited } from "../limited.ts";
+import { faultsOfShard } from "../pack/shard.ts";
 import { expandPatterns, type Place } from "../patterns.ts";
-import { findList, type ListOptions } from "./make-list.ts";
-import type { ReaderOptions, Segment } from "./segment.ts";
+import type { Cache } from "../shard-file.ts";
+import { openSource, type PlaceSource, type SourceOptions } from "../sources/source.ts";
+import { isRemote } from "../storage/index.ts";
+import { findList } from "./make-list.ts";
+import { packedCopy } from "./packed.ts";
+import type { Segment } from "./segment.ts";
 
-export interface OpenOptions extends ReaderOptions, ListOptions {
+export interface OpenOptions extends Cache {
+  /** Keys of the samples' JSON that hold captions in shards; none where the .txt does. */
+  readonly captionKeys: readonly string[];
+  /** Columns of tables; found by their names when absent. */
+  readonly columns?: SourceOptions;
+  /** Above this share of rows that cannot be packed, where a table has to be, opening fails; default 0.01. */
+  readonly maxBadRate?: number;
   /** Whether remote shards are fetched as a whole; default false. */
   readonly whole?: boolean;
   /** Which of several processes this one is, that open the same data. */
   readonly part?: { readonly rank: number; readonly size: number };
   /** Told how many of the shards have an index. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Told in sentences what is done where it takes long. */
+  readonly onMessage?: (message: string) => void;
 }
 
 export interface OpenedSegment {
@@ -41,15 +55,20 @@ export async function openSegments(patterns: readonly string[], options: OpenOpt
   const turned = [...places.slice(first), ...places.slice(0, first)];
   let done = 0;
   const opened = await mapLimited(turned, atOnce, async (place) => {
-    const segment = await openPlace(place, options);
+    const segments = await openPlace(place, options);
     onProgress?.(++done, places.length);
-    return segment;
+    return segments;
   });
-  return [...opened.slice(places.length - first), ...opened.slice(0, places.length - first)];
+  return [...opened.slice(places.length - first), ...opened.slice(0, places.length - first)].flat();
 }
 
-async function openPlace(place: Place, options: OpenOptions): Promise<OpenedSegment> {
-  return place.kind === "shard" ? openShardAt(place, options) : openListAt(place, options);
+/** The segments of a place: many where it is packed into shards. */
+async function openPlace(place: Place, options: OpenOptions): Promise<OpenedSegment[]> {
+  if (place.kind === "shard") return [await openShardAt(place, options)];
+  const location = isRemote(place.location) ? place.location : resolve(place.location);
+  const source = await openSource(location, options.columns ?? {});
+  if (await source.hasFiles()) return [await openListAt(place, { source, options })];
+  return openPackedAt({ ...place, location }, { source, options });
 }
 
 async function openShardAt({ location, pattern }: Place, options: OpenOptions): Promise<OpenedSegment> {
@@ -59,7 +78,7 @@ async function openShardAt({ location, pattern }: Place, options: OpenOptions): 
   const dropped = index.lacking[kind];
   const count = table.count - lengthOf(dropped);
   return {
-    segment: { kind: "shard", file, table, dropped, count },
+    segment: { kind: "shard", file, table, dropped, count, captionKeys: options.captionKeys },
     location,
     pattern,
     isNew,
@@ -68,9 +87,24 @@ async function openShardAt({ location, pattern }: Place, options: OpenOptions): 
   };
 }
 
-async function openListAt({ location, pattern }: Place, options: OpenOptions): Promise<OpenedSegment> {
-  const { list, faults, sha256, isNew } = await findList(location, options);
+interface Opening {
+  readonly source: PlaceSource;
+  readonly options: OpenOptions;
+}
+
+async function openListAt({ location, pattern }: Place, { source, options }: Opening): Promise<OpenedSegment> {
+  const { list, faults, sha256, isNew } = await findList(location, { ...options, source });
   return { segment: list, location, pattern, isNew, identity: `${list.name}\n${sha256}`, faults: () => [...faults] };
+}
+
+async function openPackedAt({ location, pattern }: Place, { source, options }: Opening): Promise<OpenedSegment[]> {
+  const { maxBadRate = 0.01 } = options;
+  const shards = await packedCopy(source, { ...options, location, maxBadRate });
+  return mapLimited(shards, atOnce, async (path) => {
+    const place: Place = { kind: "shard", location: path, pattern };
+    const opened = await openShardAt(place, { ...options, captionKeys: ["captions"] });
+    return { ...opened, faults: () => [...faultsOfShard(path), ...opened.faults()] };
+  });
 }
 
 function lengthOf(ranges: Ranges): number {

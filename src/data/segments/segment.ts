@@ -29,12 +29,6 @@ export interface SegmentReader {
   close(): void;
 }
 
-/** Where captions are, and what is kept in between. */
-export interface ReaderOptions extends Cache {
-  /** Keys of a sample's JSON that hold captions; none where its .txt does. */
-  readonly captionKeys: readonly string[];
-}
-
-export function readSegment(segment: Segment, options: ReaderOptions): SegmentReader {
-  return segment.kind === "shard" ? new ShardReader(segment, options) : new ListReader(segment);
+export function readSegment(segment: Segment, cache: Cache): SegmentReader {
+  return segment.kind === "shard" ? new ShardReader(segment, cache) : new ListReader(segment);
 }

@@ -4,9 +4,9 @@ import { column, type Ranges } from "../index/build.ts";
 import { type TableFile, TableReader } from "../index/table-file.ts";
 import { imageExtensions } from "../members.ts";
 import { openShard, type ShardBytes } from "../shard-bytes.ts";
-import type { ReadableShard } from "../shard-file.ts";
+import type { Cache, ReadableShard } from "../shard-file.ts";
 import { type Complain, captionsUnder, decodeText, parseJson } from "./captions.ts";
-import type { ReaderOptions, SampleFiles, SegmentReader } from "./segment.ts";
+import type { SampleFiles, SegmentReader } from "./segment.ts";
 
 export interface Shard {
   readonly kind: "shard";
@@ -16,6 +16,8 @@ export interface Shard {
   readonly dropped: Ranges;
   /** Samples that are left. */
   readonly count: number;
+  /** Keys of a sample's JSON that hold captions; none where its .txt does. */
+  readonly captionKeys: readonly string[];
 }
 
 /** One file of a sample, and where it lies. */
@@ -40,15 +42,15 @@ const largestGap = 64 * 1024;
 
 export class ShardReader implements SegmentReader {
   readonly #shard: Shard;
-  readonly #options: ReaderOptions;
+  readonly #cache: Cache;
   readonly #table: TableReader;
   #bytes: Promise<ShardBytes> | undefined;
   #reading = 0;
   #isClosed = false;
 
-  constructor(shard: Shard, options: ReaderOptions) {
+  constructor(shard: Shard, cache: Cache) {
     this.#shard = shard;
-    this.#options = options;
+    this.#cache = cache;
     this.#table = new TableReader(shard.table);
   }
 
@@ -62,7 +64,7 @@ export class ShardReader implements SegmentReader {
 
   async sample(place: number): Promise<SampleFiles> {
     const row = this.#row(place);
-    const { captionKeys } = this.#options;
+    const { captionKeys } = this.#shard;
     const about = captionKeys.length === 0 ? row.text : row.json;
     const [image, text] = await this.#read(row, [row.image, about]);
     return { image: image!, captions: () => this.#captions(row, { file: about.name, bytes: text! }) };
@@ -89,7 +91,7 @@ export class ShardReader implements SegmentReader {
   }
 
   #captions(row: Row, { file, bytes }: { file: string; bytes: Buffer }): string[] {
-    const { captionKeys } = this.#options;
+    const { captionKeys } = this.#shard;
     const complain = this.#complainOf(row);
     if (captionKeys.length === 0) {
       const text = decodeText(bytes, { file, complain });
@@ -147,7 +149,7 @@ export class ShardReader implements SegmentReader {
   async #span(offset: number, length: number): Promise<Buffer> {
     this.#reading++;
     try {
-      this.#bytes ??= openShard(this.#shard.file, this.#options);
+      this.#bytes ??= openShard(this.#shard.file, this.#cache);
       const bytes = await (await this.#bytes).read(offset, length);
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     } finally {

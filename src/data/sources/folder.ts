@@ -3,13 +3,19 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, relative } from "node:path";
 import { imageExtensions } from "../members.ts";
-import type { Row, Source } from "./source.ts";
+import type { Contents, PlaceSource, Row } from "./source.ts";
 
 /** NAME.jpg with NAME.txt (a caption in each line), or LABEL/NAME.jpg, whose caption is "LABEL" with spaces for underscores. */
-export function folderSource(folder: string): Source {
+export function folderSource(folder: string): PlaceSource {
   const pictures = listPictures(folder);
   if (pictures.length === 0) throw new Error(`${folder} holds no picture (${imageExtensions.join(", ")})`);
-  return { fingerprint: fingerprintOf(folder, pictures), rows: () => rowsOf(folder, pictures) };
+  return {
+    name: basename(folder),
+    fingerprint: fingerprintOf(folder, pictures),
+    folders: [folder],
+    hasFiles: async () => true,
+    rows: () => rowsOf(folder, pictures),
+  };
 }
 
 function listPictures(folder: string): string[] {
@@ -34,19 +40,18 @@ function captionFile(picture: string): string {
 }
 
 async function* rowsOf(folder: string, pictures: readonly string[]): AsyncGenerator<Row> {
-  for (const picture of pictures) {
-    const where = relative(folder, picture);
-    const beside = captionFile(picture);
-    if (existsSync(beside)) {
-      const captions = readFileSync(beside, "utf8").split("\n");
-      yield { where, picture, captions: trimmed(captions), more: {} };
-    } else if (dirname(where) === ".") {
-      yield { where, picture, captions: [], more: {} };
-    } else {
-      const label = basename(dirname(where));
-      yield { where, picture, captions: trimmed([label.replaceAll("_", " ")]), more: { label } };
-    }
+  for (const path of pictures) {
+    const where = relative(folder, path);
+    yield { where, read: async () => ({ picture: { kind: "file", path }, ...textsOf(path, where) }) };
   }
+}
+
+function textsOf(path: string, where: string): Pick<Contents, "captions" | "more"> {
+  const beside = captionFile(path);
+  if (existsSync(beside)) return { captions: trimmed(readFileSync(beside, "utf8").split("\n")), more: {} };
+  if (dirname(where) === ".") return { captions: [], more: {} };
+  const label = basename(dirname(where));
+  return { captions: trimmed([label.replaceAll("_", " ")]), more: { label } };
 }
 
 function trimmed(captions: readonly string[]): string[] {

@@ -1,17 +1,16 @@
-// A table with a row for each picture: its path, its caption, and whatever else is known of it.
-import { createReadStream, statSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
-import { createInterface } from "node:readline";
+// A table with a row for each picture: its path or URL, its caption, and whatever else is known of it.
+import { dirname } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { parse } from "csv-parse";
-import type { Row, Source, SourceOptions } from "./source.ts";
+import { nameOf } from "../shard-file.ts";
+import { isRemote, StorageError, storageOf } from "../storage/index.ts";
+import { type Columns, captionsOf, columnsOf, describeColumns, pictureNamed } from "./columns.ts";
+import type { Contents, PlaceSource, Row, SourceOptions } from "./source.ts";
 
 export interface TableOptions extends SourceOptions {
   readonly kind: ".csv" | ".tsv" | ".jsonl";
 }
-
-/** Names by which a column is found, the first that is there: OpenCLIP's own, then what people write. */
-const imageNames = ["filepath", "image", "image_path", "path", "file", "file_name", "filename"];
-const captionNames = ["title", "caption", "captions", "text", "description"];
 
 /** Of one row: a quote that is never closed would else take the rest of the file for one. */
 const mostBytes = 16 * 2 ** 20;
@@ -22,76 +21,77 @@ interface Line {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-export function tableSource(path: string, options: TableOptions): Source {
-  const { size, mtimeMs } = statSync(path);
-  const { imageColumn = "", captionColumn = "" } = options;
-  return { fingerprint: `${size} ${mtimeMs} ${imageColumn} ${captionColumn}`, rows: () => rowsOf(path, options) };
+export async function tableSource(location: string, options: TableOptions): Promise<PlaceSource> {
+  const { version } = await storageOf(location).stat(location);
+  return {
+    name: nameOf(location),
+    fingerprint: `${version} ${describeColumns(options)}`,
+    folders: isRemote(location) ? [] : [dirname(location)],
+    hasFiles: () => startsWithFile(location, options),
+    rows: () => rowsOf(location, options),
+  };
 }
 
-async function* rowsOf(path: string, options: TableOptions): AsyncGenerator<Row> {
-  const name = basename(path);
-  let columns: { image: string; caption: string } | undefined;
-  const lines = options.kind === ".jsonl" ? jsonLines(path) : csvLines(path, options.kind === ".tsv" ? "\t" : ",");
-  for await (const { number, values } of lines) {
-    columns ??= columnsOf(path, { values, options });
+async function startsWithFile(location: string, options: TableOptions): Promise<boolean> {
+  for await (const row of rowsOf(location, options)) {
+    const { picture } = await row.read();
+    if (picture !== undefined) return picture.kind === "file";
+  }
+  return true;
+}
+
+async function* rowsOf(location: string, options: TableOptions): AsyncGenerator<Row> {
+  const name = nameOf(location);
+  let columns: Columns | undefined;
+  for await (const { number, values } of linesOf(location, options.kind)) {
+    columns ??= columnsOf(location, { found: Object.keys(values), options });
     const { [columns.image]: picture, [columns.caption]: caption, ...more } = values;
-    const file = typeof picture === "string" ? picture.trim() : "";
-    // A path in a table is one from the table's own folder.
-    const isPath = file !== "" && !isUrl(file);
-    yield {
-      where: `${name}:${number}`,
-      picture: isPath ? resolve(dirname(path), file) : file,
+    const contents: Contents = {
+      picture: typeof picture === "string" ? pictureNamed(picture, location) : undefined,
       captions: captionsOf(caption),
       more,
     };
+    yield { where: `${name}:${number}`, read: async () => contents };
   }
 }
 
-export function isUrl(text: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
+function linesOf(location: string, kind: TableOptions["kind"]): AsyncGenerator<Line> {
+  return kind === ".jsonl" ? jsonLines(location) : csvLines(location, kind === ".tsv" ? "\t" : ",");
 }
 
-function columnsOf(
-  path: string,
-  { values, options }: { values: Line["values"]; options: TableOptions },
-): { image: string; caption: string } {
-  const found = Object.keys(values);
-  const choose = (what: string, given: string | undefined, names: readonly string[]): string => {
-    const column = given ?? names.find((name) => found.includes(name));
-    if (column !== undefined && found.includes(column)) return column;
-    const wanted = given === undefined ? `one of ${names.join(", ")}` : `"${given}"`;
-    throw new Error(`${path}: expected a column of ${what}, ${wanted} (--${what}-column), got ${found.join(", ")}`);
-  };
-  return {
-    image: choose("image", options.imageColumn, imageNames),
-    caption: choose("caption", options.captionColumn, captionNames),
-  };
-}
-
-/** A text, or a list of them. */
-function captionsOf(value: unknown): string[] {
-  const list = Array.isArray(value) ? value : [value];
-  return list.filter((one): one is string => typeof one === "string" && one.trim() !== "").map((one) => one.trim());
-}
-
-async function* csvLines(path: string, delimiter: string): AsyncGenerator<Line> {
-  const parser = createReadStream(path).pipe(
-    parse({ columns: true, delimiter, bom: true, info: true, skip_empty_lines: true, max_record_size: mostBytes }),
-  );
+async function* csvLines(location: string, delimiter: string): AsyncGenerator<Line> {
+  const parser = parse({
+    ...{ columns: true, delimiter, bom: true, info: true, skip_empty_lines: true, max_record_size: mostBytes },
+  });
+  // Whoever reads from the parser meets the failure.
+  pipeline(Readable.from(storageOf(location).stream(location)), parser).catch(() => {});
   try {
     for await (const { record, info } of parser as AsyncIterable<{ record: Line["values"]; info: { lines: number } }>)
       yield { number: info.lines, values: record };
   } catch (error) {
-    throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
+    if (error instanceof StorageError) throw error;
+    throw new Error(`${location}: ${(error as Error).message}`, { cause: error });
   }
 }
 
-async function* jsonLines(path: string): AsyncGenerator<Line> {
+async function* jsonLines(location: string): AsyncGenerator<Line> {
   let number = 0;
-  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const text of textLines(location)) {
     number++;
-    if (text.trim() !== "") yield { number, values: objectIn(text, `${path}:${number}`) };
+    if (text.trim() !== "") yield { number, values: objectIn(text, `${location}:${number}`) };
   }
+}
+
+async function* textLines(location: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of storageOf(location).stream(location)) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split(/\r?\n/);
+    rest = lines.pop()!;
+    if (rest.length > mostBytes) throw new Error(`${location}: a line has more than ${mostBytes} bytes`);
+    yield* lines;
+  }
+  yield rest + decoder.decode();
 }
 
 function objectIn(text: string, where: string): Record<string, unknown> {

@@ -1,7 +1,7 @@
 // Files behind HTTP(S): read, not written.
 import { type Answer, send } from "./exchange.ts";
 import { retryAfter } from "./headers.ts";
-import { defaultPatience, Passing, type Patience } from "./patience.ts";
+import { defaultPatience, Passing, type Patience, persist } from "./patience.ts";
 import { type GetOptions, RemoteReader } from "./remote.ts";
 import {
   type FileInfo,
@@ -31,6 +31,27 @@ export class HttpStorage implements Storage {
 
   stream(location: string, options?: StreamOptions): AsyncIterable<Uint8Array> {
     return this.#reader.stream(location, options);
+  }
+
+  /**
+   * The whole of a small file by one request, from servers too that know neither sizes nor parts.
+   * @throws StorageError, also where it has more than `mostBytes`.
+   */
+  async fetch(location: string, { mostBytes }: { mostBytes: number }): Promise<Uint8Array> {
+    return persist(location, {
+      patience: this.#patience,
+      attempt: async (remainingMs) => {
+        const answer = await this.#get(location, { headers: {}, remainingMs });
+        const chunks: Uint8Array[] = [];
+        let bytes = 0;
+        for await (const chunk of answer.chunks()) {
+          chunks.push(chunk);
+          bytes += chunk.length;
+          if (bytes > mostBytes) throw refused(location, `has more than the ${mostBytes} bytes allowed`);
+        }
+        return Buffer.concat(chunks);
+      },
+    });
   }
 
   async list(prefix: string): Promise<string[]> {

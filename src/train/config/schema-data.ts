@@ -19,7 +19,7 @@ export const dataSchema: z.ZodType<DataConfig> = described(
       value: "pattern",
       form: "a pattern or a list of patterns",
       description:
-        "What to train on: WebDataset shards (paths, http(s):// or s3:// with braces and globs), tables (.csv, .tsv, .jsonl) or folders of pictures; one or several",
+        "What to train on: WebDataset shards, tables (.csv, .tsv, .jsonl, .parquet) of pictures' paths, URLs or bytes, or folders of pictures; paths, http(s):// or s3:// with braces and globs, one or several; pictures behind URLs and in Parquet files are copied into the cache first",
     }),
     upsampling: described(z.array(z.number().positive().max(1000)).min(1).exactOptional(), {
       flag: "train-data-upsampling-factors",
@@ -55,7 +55,7 @@ export const dataSchema: z.ZodType<DataConfig> = described(
       flag: "image-column",
       value: "column",
       description:
-        "Column of the pictures' paths in a table; without it, filepath, image, path and the like are looked for",
+        "Column of the pictures in a table; without it, filepath, image, path, url and the like are looked for",
     }),
     captionColumn: described(text.exactOptional(), {
       flag: "caption-column",
@@ -81,7 +81,7 @@ export const dataSchema: z.ZodType<DataConfig> = described(
       flag: "cache-dir",
       value: "dir",
       description:
-        "Folder of the shards' index files and of copies of shards; without it FASTCLIP_CACHE, or fastclip in the user's cache folder",
+        "Folder of the shards' index files, of copies of shards, and of shards made of tables; without it FASTCLIP_CACHE, or fastclip in the user's cache folder",
     }),
     cacheSize: described(z.number().positive().default(50), {
       flag: "cache-size",

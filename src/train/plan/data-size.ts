@@ -16,7 +16,7 @@ export async function findDataSize(config: Config): Promise<DataSize> {
     if (trainSize !== undefined) return { size: trainSize, source: `as set; not counted, because ${message}` };
     throw new Error(`${message}; a plan without the data needs its number of pairs (--train-num-samples)`);
   }
-  const dataset = await openConfigured(train, { config, onFault: () => {} });
+  const dataset = await openConfigured(train, { config, onFault: () => {}, onMessage: console.error });
   const { size, shards, patternStarts } = dataset;
   dataset.close();
   const differs =
