@@ -7,7 +7,7 @@ import { parquetWriteFile } from "hyparquet-writer";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { type Dataset, type DatasetOptions, openDataset } from "../src/data/dataset.ts";
 import type { Fault } from "../src/data/faults.ts";
-import { createLoader, type Loader } from "../src/data/loader.ts";
+import { createLoader, type Loader } from "../src/data/loader/loader.ts";
 import { picture, temporaryFolder, writeShards } from "../src/data/shards.fixture.ts";
 import { createTokenizer } from "../src/data/tokenizer/tokenizer.ts";
 import { FilesServer } from "./support/files-server.ts";

@@ -8,7 +8,7 @@ import { type Dataset, openDataset } from "../src/data/dataset.ts";
 import type { Fault } from "../src/data/faults.ts";
 import { openPicture } from "../src/data/image/decode.ts";
 import { createTransform, type ImageSettings } from "../src/data/image/transform.ts";
-import { type Batch, createLoader, type Loader } from "../src/data/loader.ts";
+import { type Batch, createLoader, type Loader } from "../src/data/loader/loader.ts";
 import { picture, sampleEntries, temporaryFolder, writeShards } from "../src/data/shards.fixture.ts";
 import { type TarEntry, writeTar } from "../src/data/tar/write.ts";
 import { createTokenizer } from "../src/data/tokenizer/tokenizer.ts";

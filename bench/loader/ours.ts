@@ -3,7 +3,7 @@
 import { createInterface } from "node:readline";
 import { openDataset } from "../../src/data/dataset.ts";
 import { clipMean, clipStd } from "../../src/data/image/transform.ts";
-import { type Batch, createLoader } from "../../src/data/loader.ts";
+import { type Batch, createLoader } from "../../src/data/loader/loader.ts";
 
 const [pattern, batchSize, size, workers] = process.argv.slice(2) as [string, string, string, string];
 const loader = createLoader({

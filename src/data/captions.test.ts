@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { type Dataset, type DatasetOptions, openDataset } from "./dataset.ts";
-import { createLoader, type Loader } from "./loader.ts";
+import { createLoader, type Loader } from "./loader/loader.ts";
 import { picture, temporaryFolder } from "./shards.fixture.ts";
 import { writeTar } from "./tar/write.ts";
 import { createTokenizer } from "./tokenizer/tokenizer.ts";

@@ -1,5 +1,5 @@
 import type { Fault, FaultCause, FaultCounts } from "./faults.ts";
-import type { BadSample } from "./fill.ts";
+import type { BadSample } from "./loader/fill.ts";
 
 export interface QuarantineOptions {
   /** The largest share of bad samples that is put up with; 0 stops at the first. */

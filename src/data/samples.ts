@@ -1,8 +1,8 @@
-import { copyOf } from "./copies.ts";
 import type { SampleError } from "./faults.ts";
 import { segmentAt } from "./segment-at.ts";
 import { readSegment, type SampleFiles, type Segment, type SegmentReader } from "./segments/segment.ts";
-import type { Cache } from "./shard-file.ts";
+import { copyOf } from "./shards/copies.ts";
+import type { Cache } from "./shards/file.ts";
 import { isRemote } from "./storage/index.ts";
 
 /** What every thread needs to know of a data set to read its samples. */

@@ -2,7 +2,7 @@
 import type { Dataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
 import type { ImageSettings } from "../data/image/transform.ts";
-import { type Batch, createLoader, type LoaderOptions } from "../data/loader.ts";
+import { type Batch, createLoader, type LoaderOptions } from "../data/loader/loader.ts";
 import { BatchQuarantine } from "../data/quarantine.ts";
 import { SampleReader } from "../data/samples.ts";
 import { gatherJson, gatherParts, gatherRows } from "../distributed/gather.ts";

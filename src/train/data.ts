@@ -2,8 +2,8 @@
 import { type Dataset, type DatasetOptions, openDataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
 import type { ImageSettings } from "../data/image/transform.ts";
-import { createLoader, type Loader, type LoaderOptions } from "../data/loader.ts";
-import type { Mix, Order } from "../data/plan.ts";
+import { createLoader, type Loader, type LoaderOptions } from "../data/loader/loader.ts";
+import type { Mix, Order } from "../data/plan/plan.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { ModelConfig } from "../models/index.ts";
 import { resolveBatch } from "./batch.ts";

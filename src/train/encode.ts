@@ -1,5 +1,5 @@
 // From a batch in shared memory to unit-norm features.
-import type { Batch } from "../data/loader.ts";
+import type { Batch } from "../data/loader/loader.ts";
 import { fromBuffer, type Tensor } from "../tensor/index.ts";
 
 /** The arithmetic of the towers. */

@@ -1,5 +1,5 @@
 // The training loop: epochs of steps, with what is logged, saved and evaluated between them.
-import type { Batch, Loader } from "../data/loader.ts";
+import type { Batch, Loader } from "../data/loader/loader.ts";
 import { hash32 } from "../data/random.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { Ema } from "../optim/ema.ts";

@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { Dataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
-import type { Batch, Loader } from "../data/loader.ts";
+import type { Batch, Loader } from "../data/loader/loader.ts";
 import { together } from "../distributed/gather.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import { share } from "../distributed/share.ts";

@@ -1,6 +1,6 @@
 // A few pairs of the configured training data, all different, for a batch to be learned by heart.
 import type { Fault } from "../data/faults.ts";
-import { type Batch, createLoader } from "../data/loader.ts";
+import { type Batch, createLoader } from "../data/loader/loader.ts";
 import type { ModelConfig } from "../models/index.ts";
 import type { Config } from "./config/types.ts";
 import { openConfigured } from "./data.ts";

@@ -1,7 +1,7 @@
 // The list of what a run has left out: each bad sample by name, once, as soon as it is met.
 import { appendFileSync } from "node:fs";
 import type { Fault, FaultCause } from "../data/faults.ts";
-import type { Batch } from "../data/loader.ts";
+import type { Batch } from "../data/loader/loader.ts";
 import { withoutCount } from "../data/quarantine.ts";
 import { identityOf, type KnownBad, knownBad, readQuarantine, writeQuarantine } from "./quarantine-files.ts";
 

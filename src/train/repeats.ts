@@ -1,5 +1,5 @@
 // Captions that stand in a batch more than once: each counts as a negative of a picture that it describes.
-import type { Batch } from "../data/loader.ts";
+import type { Batch } from "../data/loader/loader.ts";
 import type { TrainRecord } from "../telemetry/metrics.ts";
 
 /** The share of a batch's captions, or of this process' part of it, that another pair of it has too, 0..1. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { falseNegatives } from "../falseNegatives.ts";
-import { createPlan } from "../plan.ts";
+import { createPlan } from "../plan/plan.ts";
 import { collisionProbability } from "./collision.ts";
 
 describe("collisionProbability", () => {

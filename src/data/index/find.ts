@@ -3,10 +3,10 @@ import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { makeCacheFolder } from "../cache.ts";
 import type { Fault } from "../faults.ts";
-import { packingOf, scanShard } from "../shard-bytes.ts";
-import { type Cache, type ReadableShard, readable, type ShardFile, statShard } from "../shard-file.ts";
+import { packingOf, scanShard } from "../shards/bytes.ts";
+import { type Cache, type ReadableShard, readable, type ShardFile, statShard } from "../shards/file.ts";
+import { type Packing, UnpackError } from "../shards/unpack.ts";
 import { scanTar } from "../tar/read.ts";
-import { type Packing, UnpackError } from "../unpack.ts";
 import { columnCount, IndexBuilder, type Ranges } from "./build.ts";
 import { openTableFile, type TableFile, writeTableFile } from "./table-file.ts";
 

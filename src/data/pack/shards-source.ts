@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { SampleError } from "../faults.ts";
 import { SampleReader } from "../samples.ts";
 import type { OpenedSegment } from "../segments/open.ts";
-import type { Cache } from "../shard-file.ts";
+import type { Cache } from "../shards/file.ts";
 import { captionsOf } from "../sources/columns.ts";
 import type { Contents, Row, Source } from "../sources/source.ts";
 import { isRemote } from "../storage/index.ts";

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { type Dataset, type DatasetOptions, openDataset } from "../dataset.ts";
 import type { Fault } from "../faults.ts";
-import { createLoader, type Loader } from "../loader.ts";
+import { createLoader, type Loader } from "../loader/loader.ts";
 import { picture, temporaryFolder } from "../shards.fixture.ts";
 
 let folder: string;

@@ -7,7 +7,7 @@ import { TableReader } from "../index/table-file.ts";
 import { mapLimited } from "../limited.ts";
 import { faultsOfShard } from "../pack/shard.ts";
 import { expandPatterns, type Place } from "../patterns.ts";
-import type { Cache } from "../shard-file.ts";
+import type { Cache } from "../shards/file.ts";
 import { openSource, type PlaceSource, type SourceOptions } from "../sources/source.ts";
 import { isRemote } from "../storage/index.ts";
 import { findList } from "./make-list.ts";

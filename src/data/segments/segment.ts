@@ -1,6 +1,6 @@
 // What a data set is made of: samples that lie in one file, or that one file names.
 import type { SampleError } from "../faults.ts";
-import type { Cache } from "../shard-file.ts";
+import type { Cache } from "../shards/file.ts";
 import { type List, ListReader } from "./list.ts";
 import { type Shard, ShardReader } from "./shard.ts";
 

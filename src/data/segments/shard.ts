@@ -3,8 +3,8 @@ import { SampleError } from "../faults.ts";
 import { column, type Ranges } from "../index/build.ts";
 import { type TableFile, TableReader } from "../index/table-file.ts";
 import { imageExtensions } from "../members.ts";
-import { openShard, type ShardBytes } from "../shard-bytes.ts";
-import type { Cache, ReadableShard } from "../shard-file.ts";
+import { openShard, type ShardBytes } from "../shards/bytes.ts";
+import type { Cache, ReadableShard } from "../shards/file.ts";
 import { type Complain, captionsUnder, decodeText, parseJson } from "./captions.ts";
 import type { SampleFiles, SegmentReader } from "./segment.ts";
 

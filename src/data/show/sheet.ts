@@ -4,7 +4,7 @@ import { type Fault, SampleError } from "../faults.ts";
 import type { Pixels } from "../image/pixels.ts";
 import type { Picture } from "../image/resample.ts";
 import { createTransform, type ImageSettings, type Transform } from "../image/transform.ts";
-import { createPlan, type Mix, type Order } from "../plan.ts";
+import { createPlan, type Mix, type Order } from "../plan/plan.ts";
 import { createRandom } from "../random.ts";
 import { chooseCaption, readSample } from "../read-sample.ts";
 import { SampleReader } from "../samples.ts";

@@ -1,7 +1,7 @@
 // Parquet files: pictures named by path or URL, or embedded as bytes, as data sets on Hugging Face's hub have them.
 import { dirname } from "node:path";
 import type { SchemaTree } from "hyparquet";
-import { nameOf } from "../shard-file.ts";
+import { nameOf } from "../shards/file.ts";
 import { isRemote } from "../storage/index.ts";
 import { type Columns, captionsOf, columnsOf, describeColumns, pictureNamed } from "./columns.ts";
 import { openParquet, type ParquetFile } from "./parquet-file.ts";

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { parse } from "csv-parse";
-import { nameOf } from "../shard-file.ts";
+import { nameOf } from "../shards/file.ts";
 import { isRemote, StorageError, storageOf } from "../storage/index.ts";
 import { type Columns, captionsOf, columnsOf, describeColumns, pictureNamed } from "./columns.ts";
 import type { Contents, PlaceSource, Row, SourceOptions } from "./source.ts";

@@ -1,6 +1,6 @@
 // How many pairs the training data has, for the plan.
 import { expandPatterns } from "../../data/patterns.ts";
-import { mixedLength } from "../../data/plan-mixed.ts";
+import { mixedLength } from "../../data/plan/mixed.ts";
 import { formatCount } from "../../telemetry/format.ts";
 import type { Config } from "../config/types.ts";
 import { openConfigured } from "../data.ts";

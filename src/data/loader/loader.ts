@@ -1,10 +1,11 @@
-import type { Dataset } from "./dataset.ts";
-import type { Fault, FaultCounts } from "./faults.ts";
+import type { Dataset } from "../dataset.ts";
+import type { Fault, FaultCounts } from "../faults.ts";
+import type { ImageSettings } from "../image/transform.ts";
+import { mixedLength } from "../plan/mixed.ts";
+import type { Mix, Order } from "../plan/plan.ts";
+import { type BadCount, BatchQuarantine, countedAtLeast } from "../quarantine.ts";
+import { checkOptions, checkPosition } from "./check.ts";
 import type { BadSample, Part } from "./fill.ts";
-import { createTransform, type ImageSettings } from "./image/transform.ts";
-import type { Mix, Order } from "./plan.ts";
-import { mixedLength } from "./plan-mixed.ts";
-import { type BadCount, BatchQuarantine, countedAtLeast } from "./quarantine.ts";
 import { SlotRing } from "./slots.ts";
 import { Workers } from "./workers.ts";
 
@@ -62,7 +63,7 @@ export interface Batch {
 }
 
 /** Steps of an epoch, by default all. */
-interface Steps {
+export interface Steps {
   readonly startStep?: number;
   readonly endStep?: number;
 }
@@ -94,9 +95,6 @@ export function createLoader(options: LoaderOptions): Loader {
 }
 
 const onlyPart: Part = { rank: 0, size: 1 };
-
-/** How often a sample may come in an epoch. */
-const mostTimes = 1000;
 
 class ThreadedLoader implements Loader {
   readonly stepsPerEpoch: number;
@@ -230,52 +228,4 @@ class ThreadedLoader implements Loader {
 
 function replaced(epoch: number, step: number): Error {
   return new Error(`epoch ${epoch} ended at step ${step}, because another epoch was started`);
-}
-
-function checkOptions(options: LoaderOptions): void {
-  const { dataset, batchSize, part = onlyPart, workers, contextLength, prefetch = 3, seed, dropLast } = options;
-  const whole = (name: string, value: number, least: number): void => {
-    if (Number.isSafeInteger(value) && value >= least) return;
-    throw new RangeError(`${name} must be a whole number, at least ${least}, but is ${value}`);
-  };
-  whole("batchSize", batchSize, 1);
-  whole("workers", workers, 1);
-  whole("contextLength", contextLength, 2);
-  whole("prefetch", prefetch, 1);
-  whole("seed", seed, 0);
-  checkMix(options);
-  if (dropLast && dataset.size < batchSize) {
-    throw new RangeError(`a batch of ${batchSize} cannot be filled from a data set of ${dataset.size} samples`);
-  }
-  if (batchSize % part.size !== 0)
-    throw new RangeError(`a batch of ${batchSize} cannot be shared evenly by ${part.size} processes`);
-  if (part.size > 1 && !dropLast) throw new RangeError("processes can share full batches only");
-  // Throws for settings that make no sense, here rather than in every thread.
-  createTransform(options.image);
-}
-
-function checkMix({ mix, order }: LoaderOptions): void {
-  if (mix === undefined) return;
-  const { starts, factors } = mix;
-  if (factors.length !== starts.length - 1)
-    throw new RangeError(`one factor for each of the ${starts.length - 1} patterns is expected, not ${factors.length}`);
-  if (!factors.every((factor) => factor > 0 && factor <= mostTimes))
-    throw new RangeError(`factors must be above 0 and at most ${mostTimes}, but are ${factors.join(", ")}`);
-  if (order.kind !== "global") throw new RangeError("patterns are mixed in the global order only");
-}
-
-function checkPosition(epoch: number, { startStep, endStep }: Required<Steps>, stepsPerEpoch: number): void {
-  const whole = (name: string, value: number, { from, to = Number.MAX_SAFE_INTEGER }: Range): void => {
-    if (Number.isSafeInteger(value) && value >= from && value <= to) return;
-    const end = to === Number.MAX_SAFE_INTEGER ? "" : ` to ${to}`;
-    throw new RangeError(`${name} must be a whole number from ${from}${end}, but is ${value}`);
-  };
-  whole("epoch", epoch, { from: 0 });
-  whole("startStep", startStep, { from: 0, to: stepsPerEpoch });
-  whole("endStep", endStep, { from: startStep, to: stepsPerEpoch });
-}
-
-interface Range {
-  readonly from: number;
-  readonly to?: number;
 }

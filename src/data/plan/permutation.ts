@@ -1,4 +1,4 @@
-import { hash32, mix32 } from "./random.ts";
+import { hash32, mix32 } from "../random.ts";
 
 /** Rounds of the Feistel network. Four already pass as random to a distinguisher with few samples; eight leave room. */
 const rounds = 8;

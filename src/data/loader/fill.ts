@@ -1,12 +1,12 @@
-import { type Fault, SampleError } from "./faults.ts";
-import { createTransform, type ImageSettings, type Transform } from "./image/transform.ts";
-import { createPlan, type Mix, type Order, type Plan } from "./plan.ts";
+import { type Fault, SampleError } from "../faults.ts";
+import { createTransform, type ImageSettings, type Transform } from "../image/transform.ts";
+import { createPlan, type Mix, type Order, type Plan } from "../plan/plan.ts";
+import { createRandom } from "../random.ts";
+import { chooseCaption, readSample } from "../read-sample.ts";
+import { SampleReader, type SampleTable } from "../samples.ts";
+import { createTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { Prefetcher } from "./prefetch.ts";
-import { createRandom } from "./random.ts";
-import { chooseCaption, readSample } from "./read-sample.ts";
-import { SampleReader, type SampleTable } from "./samples.ts";
 import { chunkSize, type Slot, SlotRing } from "./slots.ts";
-import { createTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";
 
 /** What a thread is told when it starts. */
 export interface FillSetup {

@@ -4,10 +4,10 @@ import { createHash } from "node:crypto";
 import { createReadStream, existsSync, readdirSync, rmSync, statSync, utimesSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { makeCacheFolder } from "./cache.ts";
-import { makeOnce, partialName } from "./make-once.ts";
-import { type Cache, type ReadableShard, statShard } from "./shard-file.ts";
-import { isRemote, storageOf } from "./storage/index.ts";
+import { makeCacheFolder } from "../cache.ts";
+import { makeOnce, partialName } from "../make-once.ts";
+import { isRemote, storageOf } from "../storage/index.ts";
+import { type Cache, type ReadableShard, statShard } from "./file.ts";
 import { UnpackError, unpack } from "./unpack.ts";
 
 /** What was under way in this thread is not begun again. */

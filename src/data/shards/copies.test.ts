@@ -13,8 +13,8 @@ import {
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { beforeEach, expect, test } from "vitest";
-import { type Dataset, type DatasetOptions, openDataset } from "./dataset.ts";
-import { temporaryFolder, writeShards } from "./shards.fixture.ts";
+import { type Dataset, type DatasetOptions, openDataset } from "../dataset.ts";
+import { temporaryFolder, writeShards } from "../shards.fixture.ts";
 
 let folder: string;
 let cache: string;
@@ -57,7 +57,7 @@ test("a shard in gzip is read from a copy, whatever its name", async () => {
 
 test("a shard in zstd, here of two frames, is read as well", async () => {
   const path = join(folder, "three.tar.zst");
-  copyFileSync(new URL("./fixtures/two-frames.tar.zst", import.meta.url), path);
+  copyFileSync(new URL("../fixtures/two-frames.tar.zst", import.meta.url), path);
   const dataset = await open(path);
   expect([dataset.size, dataset.messages]).toEqual([3, []]);
   expect(await captionsOf(dataset)).toEqual(["caption 0", "caption 1", "caption 2"]);
@@ -66,7 +66,7 @@ test("a shard in zstd, here of two frames, is read as well", async () => {
 test.each(["gzip", "zstd"])("%s that is cut off has the samples before the cut", async (kind) => {
   const path = join(folder, "cut");
   if (kind === "gzip") copyFileSync(await gzipped(200), path);
-  else copyFileSync(new URL("./fixtures/two-frames.tar.zst", import.meta.url), path);
+  else copyFileSync(new URL("../fixtures/two-frames.tar.zst", import.meta.url), path);
   truncateSync(path, Math.floor(statSync(path).size * 0.8));
   const dataset = await open(path, { maxBadRate: 1 });
   expect(dataset.messages).toEqual([expect.stringMatching(/^cut: .*(is cut off at byte|ends at byte) \d+/)]);

@@ -1,6 +1,6 @@
+import { segmentAt } from "../segment-at.ts";
 import { createPermutation } from "./permutation.ts";
 import type { Plan } from "./plan.ts";
-import { segmentAt } from "./segment-at.ts";
 
 /** Sets the orders of segments apart from those of samples. */
 const ofSegments = 1;

@@ -1,7 +1,8 @@
 // The order of one epoch: which sample stands at which position.
+
+import { createMixedPlan } from "./mixed.ts";
 import { createPermutation } from "./permutation.ts";
-import { createMixedPlan } from "./plan-mixed.ts";
-import { createWindowPlan } from "./plan-window.ts";
+import { createWindowPlan } from "./window.ts";
 
 export interface Plan {
   /** How many positions there are: the size of the data set, unless its patterns are drawn from more or less often. */

@@ -1,7 +1,7 @@
 // The file of a shard, wherever it lies: what is known of it before it is read.
 import { statSync } from "node:fs";
 import { basename, resolve } from "node:path";
-import { isRemote, storageOf } from "./storage/index.ts";
+import { isRemote, storageOf } from "../storage/index.ts";
 import type { Packing } from "./unpack.ts";
 
 export interface ShardFile {

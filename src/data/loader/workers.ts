@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
+import { workerFile } from "../worker-file.ts";
 import type { BadSample, FillJob, FillSetup } from "./fill.ts";
 import type { WorkerReport, WorkerRequest } from "./loader.worker.ts";
-import { workerFile } from "./worker-file.ts";
 
 /** A thread that does not end by itself in this time after it was told to is ended by force. */
 const patienceMs = 5000;

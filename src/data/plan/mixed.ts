@@ -1,6 +1,6 @@
+import { segmentAt } from "../segment-at.ts";
 import { createPermutation } from "./permutation.ts";
 import type { Mix, Plan } from "./plan.ts";
-import { segmentAt } from "./segment-at.ts";
 
 /** One pattern of a mix. */
 interface Part {

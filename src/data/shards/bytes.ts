@@ -1,11 +1,11 @@
 // The bytes of a shard, wherever it lies.
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { basename } from "node:path";
+import { isRemote, storageOf } from "../storage/index.ts";
+import type { ByteSource } from "../tar/read.ts";
 import { copyOf } from "./copies.ts";
-import { type Cache, localVersion, type ReadableShard, type ShardFile } from "./shard-file.ts";
-import { isRemote, storageOf } from "./storage/index.ts";
-import { streamedBytes } from "./streamed-bytes.ts";
-import type { ByteSource } from "./tar/read.ts";
+import { type Cache, localVersion, type ReadableShard, type ShardFile } from "./file.ts";
+import { streamedBytes } from "./streamed.ts";
 import { type Packing, sniffPacking } from "./unpack.ts";
 
 /** How the shard is compressed, by its first bytes. */

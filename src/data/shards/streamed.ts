@@ -1,4 +1,4 @@
-import type { ByteSource } from "./tar/read.ts";
+import type { ByteSource } from "../tar/read.ts";
 
 /** Bytes that come in order, read at offsets that only grow; what lies between is let go. */
 export function streamedBytes(stream: AsyncIterable<Uint8Array>, size: number): ByteSource & { close(): void } {

@@ -1,5 +1,5 @@
+import type { SampleReader } from "../samples.ts";
 import type { Part } from "./fill.ts";
-import type { SampleReader } from "./samples.ts";
 
 /** Fetches segments before their samples are asked for: each thread its part of them, one after the other. */
 export class Prefetcher {
