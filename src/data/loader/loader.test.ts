@@ -357,3 +357,25 @@ test("the share of bad samples can be taken of more samples", async () => {
   await expect(run(40)).rejects.toThrow("too many bad samples: 3 of");
   await expect(run(2500)).resolves.toHaveLength(5);
 });
+
+test("a consumer that computes all the time still learns of signals and timers", async () => {
+  const loader = load({ batchSize: 2, workers: 2, prefetch: 6 });
+  let [turns, steps, most] = [0, 0, 0];
+  const timer = setInterval(() => {
+    turns++;
+    steps = 0;
+  }, 1);
+  for (let epoch = 0; epoch < 3; epoch++) {
+    for await (const batch of loader.epoch(epoch)) {
+      const end = performance.now() + 20;
+      while (performance.now() < end);
+      steps++;
+      most = Math.max(most, steps);
+      batch.release();
+    }
+  }
+  clearInterval(timer);
+  // A timer that is due is told of before the second step from then on.
+  expect(most).toBeLessThanOrEqual(2);
+  expect(turns).toBeGreaterThan(35);
+});

@@ -1,3 +1,4 @@
+import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import type { Dataset } from "../dataset.ts";
 import type { Fault, FaultCounts } from "../faults.ts";
 import type { ImageSettings } from "../image/transform.ts";
@@ -143,6 +144,9 @@ class ThreadedLoader implements Loader {
     this.#workers.start({ epoch, startStep, endStep });
     try {
       for (let step = startStep; step < endStep; step++) {
+        // Messages of busy threads may come without end, and Node hands over a thousand of them before it looks at anything else:
+        // a consumer that computes between them would never be told of a signal or a timer.
+        await eventLoopTurn();
         yield await this.#take({ run, epoch, step, ticket: step - startStep });
       }
     } finally {
