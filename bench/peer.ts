@@ -39,12 +39,13 @@ function cacheRoot(): string {
   return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "fastclip", "bench");
 }
 
-function cacheFolder(kind: string, content: string): string {
+/** A folder of the cache that is named by its kind and by what it holds. */
+export function cacheFolder(kind: string, content: string): string {
   return join(cacheRoot(), `${kind}-${createHash("sha256").update(content).digest("hex").slice(0, 12)}`);
 }
 
 /** Fills a folder under another name first, so that one that is there is whole. */
-function once(folder: string, fill: (partial: string) => void): string {
+export function once(folder: string, fill: (partial: string) => void): string {
   if (existsSync(folder)) return folder;
   const partial = `${folder}.${process.pid}`;
   mkdirSync(partial, { recursive: true });

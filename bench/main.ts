@@ -1,0 +1,79 @@
+// Runs benchmarks one after the other, each as a program of its own.
+//   npm run bench                        a quick selection: a few minutes on a quiet machine
+//   npm run bench -- --all               everything, with the cases that docs/performance.md has
+//   npm run bench -- step start-up       those by name, with their quick cases; with --all, with all
+//   npm run bench -- --all --docs        also puts the new tables into docs/performance.md
+// With --json DIR every benchmark writes DIR/NAME.json. What each measures stands at its head, and its own flags with it.
+import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+interface Bench {
+  readonly file: string;
+  /** The runs of the quick selection, as lists of flags; none leaves it out. */
+  readonly quick: readonly (readonly string[])[];
+  readonly all: readonly (readonly string[])[];
+  /** Whether its table stands between markers in docs/performance.md. */
+  readonly hasTable: boolean;
+}
+
+const alone = [[]];
+const written = { hasTable: true };
+const printed = { hasTable: false };
+
+const benches: Readonly<Record<string, Bench>> = {
+  step: {
+    file: "step/main.ts",
+    quick: [["--set", "small"]],
+    all: [["--set", "all"]],
+    ...written,
+  },
+  "start-up": { file: "start-up/main.ts", quick: [["--turns", "3"]], all: alone, ...written },
+  "demo-run": { file: "demo-run/main.ts", quick: [], all: [["--epochs", "10", "--turns", "3"]], ...written },
+  curves: { file: "curves/main.ts", quick: alone, all: alone, ...written },
+  checkpoint: { file: "checkpoint/main.ts", quick: [["--turns", "3"]], all: alone, ...written },
+  zeroshot: { file: "zeroshot/main.ts", quick: alone, all: alone, ...written },
+  growth: { file: "growth/main.ts", quick: [["--only", "data"]], all: alone, ...written },
+  tokenizer: { file: "tokenizer.ts", quick: alone, all: alone, ...printed },
+  "op-overhead": { file: "op-overhead.ts", quick: alone, all: alone, ...printed },
+  optimizer: { file: "optimizer.ts", quick: [], all: alone, ...printed },
+  loss: { file: "loss.ts", quick: [], all: alone, ...printed },
+};
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    all: { type: "boolean", default: false },
+    docs: { type: "boolean", default: false },
+    json: { type: "string" },
+  },
+});
+const unknown = positionals.find((name) => !Object.hasOwn(benches, name));
+if (unknown !== undefined) {
+  console.error(`bench: expected ${Object.keys(benches).join(", ")}, not "${unknown}"`);
+  process.exit(2);
+}
+if (flags.json !== undefined) mkdirSync(flags.json, { recursive: true });
+
+/** A bench that is named runs even where the quick selection leaves it out. */
+function runsOf(name: string): Bench["all"] {
+  const { quick, all } = benches[name]!;
+  return flags.all || (quick.length === 0 && positionals.includes(name)) ? all : quick;
+}
+
+function run(name: string, args: readonly string[]): boolean {
+  const { file, hasTable } = benches[name]!;
+  const json = flags.json === undefined ? [] : ["--json", join(flags.json, `${name}.json`)];
+  const docs = flags.docs && hasTable ? ["--docs"] : [];
+  console.log(`\n# ${[name, ...args].join(" ")}\n`);
+  const command = ["--import", "tsx", join(import.meta.dirname, file), ...args, ...json, ...docs];
+  return spawnSync(process.execPath, command, { stdio: "inherit" }).status === 0;
+}
+
+const chosen = positionals.length > 0 ? positionals : Object.keys(benches);
+const failed = chosen.filter((name) => !runsOf(name).every((args) => run(name, args)));
+if (failed.length > 0) {
+  console.error(`\nbench: failed: ${failed.join(", ")}`);
+  process.exitCode = 1;
+}
