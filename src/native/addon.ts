@@ -50,6 +50,10 @@ export interface Addon {
   emptyCache(): void;
   endWithParent(): void;
 
+  // profile.cc
+  profileBegin(): void;
+  profileEnd(): [names: string[], numbers: Float64Array];
+
   // store.cc
   closeObject(object: number): boolean;
   storeOpen(host: string, port: number, isServer: boolean, timeoutMs: number, prefix: string): number;

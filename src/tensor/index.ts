@@ -6,6 +6,7 @@ export type { MemoryFormat, Scalar } from "./call.ts";
 export { fromBuffer, tensor } from "./create.ts";
 export { type DType, dtypes, type TypedArray } from "./dtype.ts";
 export * from "./ops.generated.ts";
+export { type OperatorRun, type Product, recordOperators } from "./profile.ts";
 export * from "./runtime.ts";
 export { type NamedTensors, readSafetensors, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
 export { scope } from "./scope.ts";

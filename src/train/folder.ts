@@ -13,6 +13,7 @@ export const runFiles = {
   config: (run: string): string => join(run, "config.yaml"),
   environment: (run: string): string => join(run, "environment.json"),
   metrics: (run: string): string => join(run, "metrics.jsonl"),
+  profile: (run: string): string => join(run, "profile.json"),
   results: (run: string): string => join(run, "results.json"),
   report: (run: string): string => join(run, "report.html"),
 };
