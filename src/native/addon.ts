@@ -33,6 +33,7 @@ export interface Addon {
   setRequiresGrad(tensor: Handle, requiresGrad: boolean): void;
   setGradMode(enabled: boolean): boolean;
   autocastEnter(device: string, dtype: number): void;
+  autocastPause(device: string): void;
   autocastLeave(): void;
 
   // runtime.cc

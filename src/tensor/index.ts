@@ -1,5 +1,5 @@
 // Tensors: everything that the layers above use.
-export { autocast } from "./autocast.ts";
+export { autocast, withoutAutocast } from "./autocast.ts";
 export { backward, grad, gradOf, noGrad, setGrad, withGrad } from "./autograd.ts";
 export * as c10d from "./c10d.ts";
 export type { MemoryFormat, Scalar } from "./call.ts";
