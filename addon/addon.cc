@@ -143,6 +143,7 @@ static napi_value initialise(napi_env env, napi_value exports) {
     defineTensor(env, exports);
     defineAutograd(env, exports);
     defineRuntime(env, exports);
+    defineProfile(env, exports);
     defineStore(env, exports);
     defineProcessGroup(env, exports);
     defineReducer(env, exports);

@@ -150,6 +150,7 @@ void defineDispatch(napi_env env, napi_value exports);
 void defineTensor(napi_env env, napi_value exports);
 void defineAutograd(napi_env env, napi_value exports);
 void defineRuntime(napi_env env, napi_value exports);
+void defineProfile(napi_env env, napi_value exports);
 void defineStore(napi_env env, napi_value exports);
 void defineProcessGroup(napi_env env, napi_value exports);
 void defineReducer(napi_env env, napi_value exports);

@@ -82,15 +82,24 @@ static void setAutocast(const AutocastRegion& region) {
   at::autocast::set_autocast_enabled(region.device, region.enabled);
 }
 
-// autocastEnter(device, dtype) / autocastLeave(): regions nest; leaving one brings back what was set before it, and
-// leaving the outermost drops the casts that were kept.
+static void enterAutocast(Call& call, const AutocastRegion& region) {
+  const at::DeviceType device = region.device;
+  call.environment.autocast.push_back({device, at::autocast::is_autocast_enabled(device), at::autocast::get_autocast_dtype(device)});
+  setAutocast(region);
+  at::autocast::increment_nesting();
+}
+
+// autocastEnter(device, dtype), autocastPause(device) / autocastLeave(): regions nest; leaving one brings back what was set
+// before it, and leaving the outermost drops the casts that were kept.
 static napi_value autocastEnter(Call& call) {
   const at::DeviceType device = c10::Device(toString(call.env, call[0], "device")).type();
-  const at::ScalarType dtype = toDType(call.env, call[1], "dtype");
-  auto& regions = call.environment.autocast;
-  regions.push_back({device, at::autocast::is_autocast_enabled(device), at::autocast::get_autocast_dtype(device)});
-  setAutocast({device, true, dtype});
-  at::autocast::increment_nesting();
+  enterAutocast(call, {device, true, toDType(call.env, call[1], "dtype")});
+  return undefined(call.env);
+}
+
+static napi_value autocastPause(Call& call) {
+  const at::DeviceType device = c10::Device(toString(call.env, call[0], "device")).type();
+  enterAutocast(call, {device, false, at::autocast::get_autocast_dtype(device)});
   return undefined(call.env);
 }
 
@@ -109,7 +118,8 @@ void defineAutograd(napi_env env, napi_value exports) {
          {{"backward", guarded<backward>}, {"grad", guarded<grad>}, {"gradOf", guarded<gradOf>},
           {"setGrad", guarded<setGrad>}, {"requiresGrad", guarded<requiresGrad>},
           {"setRequiresGrad", guarded<setRequiresGrad>}, {"setGradMode", guarded<setGradMode>},
-          {"autocastEnter", guarded<autocastEnter>}, {"autocastLeave", guarded<autocastLeave>}});
+          {"autocastEnter", guarded<autocastEnter>}, {"autocastPause", guarded<autocastPause>},
+          {"autocastLeave", guarded<autocastLeave>}});
 }
 
 }  // namespace fastclip

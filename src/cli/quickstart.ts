@@ -7,6 +7,7 @@ import type { Values } from "../train/config/tree.ts";
 import { train } from "../train/run.ts";
 import { stoppedStatus } from "../train/stop.ts";
 import { addConfigOptions, configOf } from "./options.ts";
+import { addProfileOption, type ProfileFlags } from "./profile.ts";
 import { setupSeconds } from "./setup-seconds.ts";
 
 const description = `Build a data set of real captioned pictures (emoji of several vendors, with their names), train a small CLIP model on it,
@@ -17,7 +18,8 @@ export function command(): Command {
   const quickstart = new Command("quickstart")
     .description(description)
     .option("--data-dir <dir>", "folder of the data set", "data/demo");
-  return addConfigOptions(quickstart).action(async ({ dataDir }: { dataDir: string }) => {
+  const withOptions = addProfileOption(addConfigOptions(quickstart));
+  return withOptions.action(async ({ dataDir, profile }: { dataDir: string } & ProfileFlags) => {
     const data = await buildDemo({ directory: dataDir, onProgress: (line) => console.log(line) });
     const config = configOf(quickstart, demoSettings(data));
     const times = { ...setupSeconds(), data: data.seconds };
@@ -25,6 +27,7 @@ export function command(): Command {
       stream: process.stdout,
       times,
       notes: demoNotes(data),
+      profile,
     });
     if (stoppedBy !== undefined) {
       process.exitCode = stoppedStatus;

@@ -9,12 +9,14 @@ import type { RunSummary } from "../train/run.ts";
 import { stoppedStatus } from "../train/stop.ts";
 import { addLaunchOptions, atLeast, isFirst, type LaunchFlags, launchOptions, processesOf } from "./launch.ts";
 import { addConfigOptions, configOf, givenFlags } from "./options.ts";
+import { addProfileOption, type ProfileFlags } from "./profile.ts";
 
 const examples = `
 Examples:
   fastclip train --train-data 'shards/{000..099}.tar' --model ViT-B-32 --batch-size 256 --epochs 30
   fastclip train --config run.yaml --loss openclip
   fastclip train --resume runs/first
+  fastclip train --config run.yaml --profile
   fastclip train --config run.yaml --nproc-per-node 4 --max-restarts 3
   fastclip train --config run.yaml --nproc-per-node 8 --nnodes 2 --node-rank 0 --rdzv gpu-a:29400
   fastclip train --config recipes/medium-cc3m/fastclip-v3.yaml --dry-run --world-size 8
@@ -25,7 +27,7 @@ export function command(): Command {
   const train = new Command("train").description(
     "Train a CLIP model on WebDataset shards, with FastCLIP's losses or OpenCLIP's. Flags win over the file, the file over the defaults.",
   );
-  return addLaunchOptions(addConfigOptions(train))
+  return addProfileOption(addLaunchOptions(addConfigOptions(train)))
     .option(
       "--dry-run",
       "Print the plan of the run (steps, schedules, memory, communication, settings), and do not train",
@@ -34,13 +36,15 @@ export function command(): Command {
     .addHelpText("after", examples)
     .action(async (flags: TrainFlags) => {
       const config = resumedOrNew(train);
+      if (flags.dryRun && flags.profile !== undefined)
+        throw new ConfigError(["--profile: takes its figures from steps, and --dry-run makes none"]);
       if (flags.dryRun) return console.log(await planOf(config, plannedProcesses(flags)));
       if (flags.worldSize !== undefined) throw new ConfigError(["--world-size: belongs to --dry-run"]);
-      process.exitCode = (await launchAll(config, flags)) ?? (await trainHere(config));
+      process.exitCode = (await launchAll(config, flags)) ?? (await trainHere(config, flags));
     });
 }
 
-interface TrainFlags extends LaunchFlags {
+interface TrainFlags extends LaunchFlags, ProfileFlags {
   readonly dryRun?: boolean;
   readonly worldSize?: number;
 }
@@ -68,13 +72,13 @@ async function launchAll(config: Config, flags: LaunchFlags): Promise<number | u
   return launch({ ...options, name });
 }
 
-async function trainHere(config: Config): Promise<number> {
+async function trainHere(config: Config, { profile }: ProfileFlags): Promise<number> {
   const { tether } = await import("../distributed/launcher/tether.ts");
   tether(process.env);
   const problem = restartProblem(process.env, config.run);
   if (problem !== undefined) throw new ConfigError([problem]);
   const { train: run } = await import("../train/run.ts");
-  const { folder, rank, evaluation, stoppedBy } = await run(config, { stream: process.stdout });
+  const { folder, rank, evaluation, stoppedBy } = await run(config, { stream: process.stdout, profile });
   if (rank === 0) await tellEnd({ folder, evaluation, stoppedBy });
   return stoppedBy === undefined ? 0 : stoppedStatus;
 }

@@ -1,6 +1,7 @@
 // Gradients averaged over all processes while backward runs, by PyTorch's own engine (c10d::Reducer).
+import { pastSpan } from "../telemetry/spans.ts";
 import { backward, type c10d, gradOf, type NamedTensors, scope, setGrad, type Tensor } from "../tensor/index.ts";
-import type { ProcessGroup } from "./process-group.ts";
+import { exchanged, type ProcessGroup } from "./process-group.ts";
 
 export interface ReductionOptions {
   /** What travels together; PyTorch's DistributedDataParallel takes 25 MiB. */
@@ -52,6 +53,8 @@ export class GradientReduction {
       this.#mustBeWhole();
       return reducer.finish();
     });
+    // The rest of it went on beside backward.
+    pastSpan(exchanged(this.#name), sent.exposedMilliseconds);
     this.#group.count(this.#name, { calls: sent.buckets, ...sent });
   }
 

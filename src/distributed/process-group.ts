@@ -1,4 +1,5 @@
 // The processes of a run and what they exchange.
+import { span } from "../telemetry/spans.ts";
 import { type c10d, dtypes, empty, noGrad, type Tensor } from "../tensor/index.ts";
 import { Connection } from "./connection.ts";
 import { alone, type Place } from "./environment.ts";
@@ -112,7 +113,7 @@ export class ProcessGroup {
     if (!connection) return (tensor) => tensor;
     const gatherings = this.#gatherings.get(name) ?? connection.group.gatherings();
     this.#gatherings.set(name, gatherings);
-    return (tensor) => connection.run(name, () => gatherings.gather(tensor));
+    return (tensor) => span(exchanged(name), () => connection.run(name, () => gatherings.gather(tensor)));
   }
 
   /** Replaces the tensor by the mean over all processes. */
@@ -180,14 +181,14 @@ export class ProcessGroup {
 
   #timed(connection: Connection, name: string, bytes: number, body: () => void): void {
     const start = performance.now();
-    connection.run(name, body);
+    span(exchanged(name), () => connection.run(name, body));
     const milliseconds = performance.now() - start;
     this.count(name, { calls: 1, bytes, milliseconds, exposedMilliseconds: milliseconds });
   }
 
   #start<T>(connection: Connection, { name, bytes, begin, result }: Start<T>): Pending<T> {
     const began = performance.now();
-    const work = connection.own(connection.run(name, begin));
+    const work = connection.own(span(exchanged(name), () => connection.run(name, begin)));
     // A small one may be over when its start returns.
     const starting = performance.now() - began;
     let isOver = false;
@@ -195,7 +196,7 @@ export class ProcessGroup {
       isCompleted: () => isOver || work.isCompleted(),
       wait: () => {
         const start = performance.now();
-        const milliseconds = starting + connection.run(name, () => work.wait());
+        const milliseconds = starting + span(exchanged(name), () => connection.run(name, () => work.wait()));
         connection.disown(work);
         isOver = true;
         const exposedMilliseconds = starting + performance.now() - start;
@@ -205,6 +206,9 @@ export class ProcessGroup {
     };
   }
 }
+
+/** The name of the span in which this process does nothing but communicate. */
+export const exchanged = (name: string): string => `exchange ${name}`;
 
 interface Start<T> {
   readonly name: string;

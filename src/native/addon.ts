@@ -33,6 +33,7 @@ export interface Addon {
   setRequiresGrad(tensor: Handle, requiresGrad: boolean): void;
   setGradMode(enabled: boolean): boolean;
   autocastEnter(device: string, dtype: number): void;
+  autocastPause(device: string): void;
   autocastLeave(): void;
 
   // runtime.cc
@@ -49,6 +50,10 @@ export interface Addon {
   resetPeakMemory(): void;
   emptyCache(): void;
   endWithParent(): void;
+
+  // profile.cc
+  profileBegin(): void;
+  profileEnd(): [names: string[], numbers: Float64Array];
 
   // store.cc
   closeObject(object: number): boolean;

@@ -1,4 +1,4 @@
-import { linear, scaledDotProductAttention, type Tensor, zeros } from "../tensor/index.ts";
+import { linear, scaledDotProductAttention, type Tensor, withoutAutocast, zeros } from "../tensor/index.ts";
 import { xavierUniform } from "./init.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
@@ -27,7 +27,7 @@ export class MultiheadAttention extends Module {
   forward(x: Tensor, options: { isCausal: boolean }): Tensor {
     const projected = linear(x, this.inProjWeight, { bias: this.inProjBias });
     const [query, key, value] = this.#split(projected, 3);
-    return this.#merge(scaledDotProductAttention(query!, key!, value!, { isCausal: options.isCausal }));
+    return this.#merge(attend(query!, key!, value!, { isCausal: options.isCausal }), projected);
   }
 
   /** A few tokens attend to those of `x` that `mask` (bool, broadcast to [B, heads, queries, tokens]) allows. */
@@ -35,19 +35,39 @@ export class MultiheadAttention extends Module {
     const width = this.#width;
     const project = (input: Tensor, start: number, length: number) =>
       linear(input, this.inProjWeight.narrow(0, start, length), { bias: this.inProjBias.narrow(0, start, length) });
-    const [query] = this.#split(project(queries, 0, width), 1);
+    const projected = project(queries, 0, width);
+    const [query] = this.#split(projected, 1);
     const [key, value] = this.#split(project(x, width, 2 * width), 2);
-    return this.#merge(scaledDotProductAttention(query!, key!, value!, { attnMask: mask }));
+    return this.#merge(attend(query!, key!, value!, { attnMask: mask }), projected);
   }
 
-  /** [B, tokens, parts * width] -> views [B, heads, tokens, width / heads], one a part. */
+  /** [B, tokens, parts * width] -> views [B, heads, tokens, width / heads], one a part, in the type that `attend` wants. */
   #split(projected: Tensor, parts: number): Tensor[] {
     const [batch, tokens] = projected.shape as [number, number];
-    const split = projected.view([batch, tokens, parts, this.#heads, this.#width / this.#heads]);
+    const split = inKernelType(projected).view([batch, tokens, parts, this.#heads, this.#width / this.#heads]);
     return split.permute([2, 0, 3, 1, 4]).unbind();
   }
 
-  #merge(attended: Tensor): Tensor {
-    return this.outProj.forward(attended.transpose(1, 2).flatten({ startDim: 2 }));
+  #merge(attended: Tensor, { dtype }: Tensor): Tensor {
+    return this.outProj.forward(attended.transpose(1, 2).flatten({ startDim: 2 }).to(dtype));
   }
+}
+
+/** libtorch's fused kernel, in the type of what it is given. */
+function attend(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  options: { isCausal?: boolean; attnMask?: Tensor | undefined },
+): Tensor {
+  const device = query.device === "cpu" ? "cpu" : "cuda";
+  return withoutAutocast({ device }, () => scaledDotProductAttention(query, key, value, options));
+}
+
+/**
+ * On a CPU attention is computed in float32 where bfloat16 comes: the fused kernel's way back in bfloat16 takes twice to seven times as
+ * long, and rounds more (docs/performance.md).
+ */
+function inKernelType(x: Tensor): Tensor {
+  return x.dtype === "bfloat16" && x.device === "cpu" ? x.to("float32") : x;
 }

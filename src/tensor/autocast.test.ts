@@ -1,5 +1,15 @@
 import { expect, test } from "vitest";
-import { autocast, backward, type DType, gradOf, linear, ones, type Tensor, tensorMemory } from "./index.ts";
+import {
+  autocast,
+  backward,
+  type DType,
+  gradOf,
+  linear,
+  ones,
+  type Tensor,
+  tensorMemory,
+  withoutAutocast,
+} from "./index.ts";
 
 const product = (): DType => ones([2, 4]).matmul(ones([4, 3])).dtype;
 const bfloat16 = <T>(body: () => T): T => autocast({ device: "cpu", dtype: "bfloat16" }, body);
@@ -31,6 +41,17 @@ test("an inner region of another type does not take casts of the outer one", () 
     "float16",
     "bfloat16",
   ]);
+});
+
+test("within a region it can be left out for a while", () => {
+  const types = bfloat16(() => [
+    withoutAutocast({ device: "cpu" }, product),
+    product(),
+    withoutAutocast({ device: "cpu" }, () => bfloat16(product)),
+  ]);
+  expect(types).toEqual(["float32", "bfloat16", "bfloat16"]);
+  expect(withoutAutocast({ device: "cpu" }, product)).toBe("float32");
+  expect(bfloat16(product)).toBe("bfloat16");
 });
 
 test("an error ends the region", () => {

@@ -1,11 +1,12 @@
 // Tensors: everything that the layers above use.
-export { autocast } from "./autocast.ts";
+export { autocast, withoutAutocast } from "./autocast.ts";
 export { backward, grad, gradOf, noGrad, setGrad, withGrad } from "./autograd.ts";
 export * as c10d from "./c10d.ts";
 export type { MemoryFormat, Scalar } from "./call.ts";
 export { fromBuffer, tensor } from "./create.ts";
 export { type DType, dtypes, type TypedArray } from "./dtype.ts";
 export * from "./ops.generated.ts";
+export { type OperatorRun, type Product, recordOperators } from "./profile.ts";
 export * from "./runtime.ts";
 export { type NamedTensors, readSafetensors, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
 export { scope } from "./scope.ts";

@@ -5,9 +5,11 @@ import type { ProcessGroup } from "../distributed/process-group.ts";
 import type { Ema } from "../optim/ema.ts";
 import type { Display } from "../telemetry/live.ts";
 import type { Metrics, TrainRecord } from "../telemetry/metrics.ts";
+import { span, spanAsync } from "../telemetry/spans.ts";
 import { manualSeed, scope, tensor } from "../tensor/index.ts";
 import { inputsOf } from "./encode.ts";
 import { Meter } from "./meter.ts";
+import type { Profile } from "./profile/index.ts";
 import { repeatedShare } from "./repeats.ts";
 import { type StepResult, type Trainer, trainStep } from "./step.ts";
 import type { StopSignal } from "./stop.ts";
@@ -29,6 +31,8 @@ export interface LoopOptions {
   readonly metrics: Metrics;
   readonly display: Display;
   readonly signal: StopSignal;
+  /** Told of every batch. */
+  readonly profile: Profile | undefined;
   /** Called after every step but the last of an epoch, with where the run is to go on. */
   readonly afterStep: (next: RunPosition) => void;
   /** Called when an epoch is finished; counts from 0. */
@@ -43,21 +47,23 @@ export interface RunPosition {
 
 /** Trains to the end, or to the step in which some process was asked to stop: then returns where the run is to go on. */
 export async function trainLoop(options: LoopOptions): Promise<RunPosition | undefined> {
-  const { trainer, loader, epochs, start, afterStep, afterEpoch } = options;
+  const { trainer, loader, epochs, start, profile, afterStep, afterEpoch } = options;
   const meter = new Meter({ traffic: () => trainer.group.traffic });
   const skips = new SkipCounter(options);
   const learnsTau = trainer.method.temperatureRate !== undefined;
+  const betweenSteps = (work: () => Promise<void>) => meter.without(() => spanAsync("between steps", work));
   const watch = new Watch({ start: start.epoch * loader.stepsPerEpoch + start.stepOfEpoch, learnsTau });
   for (let epoch = start.epoch; epoch < epochs; epoch++) {
     const startStep = epoch === start.epoch ? start.stepOfEpoch : 0;
     for await (const batch of loader.epoch(epoch, { startStep })) {
+      if (profile !== undefined) await meter.without(async () => profile.onBatch(batch));
       const { stop } = runStep(batch, { ...options, meter, skips, watch });
       const next = { epoch, stepOfEpoch: batch.step + 1 };
       const isLast = next.stepOfEpoch === loader.stepsPerEpoch;
       if (stop && !(isLast && epoch + 1 === epochs)) return next;
-      if (!isLast) await meter.without(async () => afterStep(next));
+      if (!isLast) await betweenSteps(async () => afterStep(next));
     }
-    await meter.without(() => afterEpoch(epoch));
+    await betweenSteps(() => afterEpoch(epoch));
   }
   return undefined;
 }
@@ -71,14 +77,14 @@ function runStep(batch: Batch, options: LoopOptions & { meter: Meter; skips: Ski
   const isLogged = (step + 1) % logEvery === 0 || step + 1 === epochs * loader.stepsPerEpoch;
   const repeated = isLogged ? repeatedShare(batch) : undefined;
   const position = { epoch, step, stop: signal.asked !== undefined, isLogged };
-  const result = scope(() => trainStep(trainer, inputsOf(batch, imageSize), position));
+  const result = span("step", () => scope(() => trainStep(trainer, inputsOf(batch, imageSize), position)));
   batch.release();
   if ("skipped" in result) {
     skips.count(step + 1, result.skipped);
     return result;
   }
   skips.reset();
-  ema?.update(step + 1);
+  if (ema !== undefined) span("ema", () => ema.update(step + 1));
   const samples = size * trainer.group.size;
   meter.add({ result, samples, waitMs, repeated });
   report(options, { at: { step: step + 1, epoch, samples: (step + 1) * samples }, isLogged });

@@ -9,6 +9,7 @@ export const runFiles = {
   config: (run: string): string => join(run, "config.yaml"),
   environment: (run: string): string => join(run, "environment.json"),
   metrics: (run: string): string => join(run, "metrics.jsonl"),
+  profile: (run: string): string => join(run, "profile.json"),
   quarantine: (run: string): string => join(run, "quarantine.jsonl"),
   results: (run: string): string => join(run, "results.json"),
   report: (run: string): string => join(run, "report.html"),

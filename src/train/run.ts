@@ -12,11 +12,14 @@ import { type RunPosition, trainLoop } from "./loop.ts";
 import { type Run as OpenedRun, openRun } from "./open.ts";
 import { pairsPath } from "./pairs.ts";
 import { chooseMicroBatch, explainOutOfMemory } from "./plan/index.ts";
+import { resolvePrecision } from "./precision.ts";
+import { Profile } from "./profile/index.ts";
 import { countLeftOut, describeLeftOut, gatherQuarantine, type LeftOutCounts } from "./quarantine-files.ts";
 import { noCopy, type RunCopy } from "./remote/copy.ts";
 import { finishCopy, openCopy } from "./remote/run-copy.ts";
 import { Resources } from "./resources.ts";
 import { type RunTimes, writeResults } from "./results.ts";
+import { runFiles } from "./run-files.ts";
 import { SaveClock } from "./save-clock.ts";
 import { StopSignal } from "./stop.ts";
 
@@ -30,6 +33,8 @@ export interface RunOptions {
   readonly times?: Pick<RunTimes, "setup" | "data">;
   /** What a reader must know of the data, for the report. */
   readonly notes?: readonly string[];
+  /** Of how many steps is to be told where their time goes; of none by default. */
+  readonly profile?: number | undefined;
 }
 
 export interface RunSummary {
@@ -65,10 +70,13 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
     folder = run.folder;
     const signal = resources.add(new StopSignal());
     const due = new SaveClock(config.run);
+    const profile = options.profile === undefined ? undefined : profileOf(run, options.profile);
+    if (profile !== undefined) resources.add(profile);
     const stoppedAt = await trainLoop({
       ...run,
       ...config.run,
       signal,
+      profile,
       afterStep: (next) => {
         if (due.at(stepOf(run, next))) save(run, next);
       },
@@ -81,6 +89,7 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
         if (checkpoint !== undefined) rate(run, { checkpoint, evaluation });
       },
     });
+    profile?.finish();
     if (stoppedAt !== undefined) {
       save(run, stoppedAt);
       if (group.rank === 0) run.display.line(`stopped after step ${stepOf(run, stoppedAt)}, which is saved`);
@@ -101,6 +110,13 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
   if (isOver && leftOut !== undefined) writeResults({ folder, config, evaluation, times, notes, leftOut });
   await finishCopy(copy, { config, folder, stream });
   return { folder, rank: group.rank, evaluation, times, stoppedBy };
+}
+
+/** Of several processes the first is looked at. */
+function profileOf({ config, group, folder, display }: Run, steps: number): Profile | undefined {
+  if (group.rank !== 0) return undefined;
+  const dtype = resolvePrecision(config.model.precision) === "amp_bf16" ? "bfloat16" : "float32";
+  return new Profile({ steps, dtype, path: runFiles.profile(folder), say: (line) => display.line(line) });
 }
 
 /** Brings the lists of all processes in the run's folder together, and says how many samples are in them and why. */

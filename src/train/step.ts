@@ -6,6 +6,7 @@ import type { CLIP } from "../models/clip.ts";
 import { clipGradients, gradientNorm } from "../optim/clip.ts";
 import type { ParameterGroup } from "../optim/groups.ts";
 import { dropGradients, gradientsOf, type Optimizer } from "../optim/optimizer.ts";
+import { mark } from "../telemetry/spans.ts";
 import { backward, type NamedTensors, noGrad, scope } from "../tensor/index.ts";
 import type { Inputs } from "./encode.ts";
 import type { Exchange } from "./exchange.ts";
@@ -70,6 +71,10 @@ const maxLogitScale = Math.log(100); // as in OpenCLIP: tau >= 0.01
 export function trainStep(trainer: Trainer, inputs: Inputs, position: Position): StepResult {
   const { model, method, groups, optimizer, towers, microBatch, group, exchange, reduction, gradClipNorm } = trainer;
   const { epoch, step, stop: wantsToStop = false, isLogged = false } = position;
+  const enter = (phase: string): void => {
+    group.phase = `step ${step + 1}: ${phase}`;
+    mark(phase);
+  };
   return scope(() => {
     const tau = temperature(model);
     const gamma = method.gamma?.(epoch);
@@ -77,7 +82,7 @@ export function trainStep(trainer: Trainer, inputs: Inputs, position: Position):
     const statistics = statisticsOf(model);
 
     // Encode, and gather the features of all ranks without gradient, each tower's as soon as it is done.
-    group.phase = `step ${step + 1}: forward`;
+    enter("forward");
     const gather = exchange.gather(inputs.ids, wantsToStop);
     const encoded = encodeInParts(inputs, {
       towers,
@@ -87,14 +92,14 @@ export function trainStep(trainer: Trainer, inputs: Inputs, position: Position):
     const { features, ids, stop } = gather.receive();
 
     // The inner functions g and their estimators u, of which ranks exchange one scalar per pair and side.
-    group.phase = `step ${step + 1}: loss`;
+    enter("loss");
     const bias = model.logitBias?.item() ?? 0;
     const input = { features, ids: inputs.ids, tau, bias, gamma: gamma ?? 1, epoch };
     const inner = method.loss.inner(input);
     const result = exchange.reduce(method.loss, { input, inner, ids });
 
     // The features' gradients, pushed back into the towers, while ranks average what comes out.
-    group.phase = `step ${step + 1}: backward`;
+    enter("backward");
     encoded.backward(result.features, (body) =>
       reduction.during(() => {
         if (method.temperatureRate !== undefined) backward([model.logitScale], { gradients: [result.logScale] });
@@ -104,7 +109,7 @@ export function trainStep(trainer: Trainer, inputs: Inputs, position: Position):
     );
 
     // Nothing has changed so far but the statistics of batch norm; from here on everything does.
-    group.phase = `step ${step + 1}: update`;
+    enter("update");
     const gradients = gradientsOf(groups);
     const norm = gradientNorm(gradients);
     const gradNorm = norm.item();

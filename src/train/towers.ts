@@ -2,6 +2,7 @@
 import { mapPair, type Pair, type Side } from "../losses/pair.ts";
 import type { CLIP } from "../models/clip.ts";
 import type { Stage } from "../nn/index.ts";
+import { span } from "../telemetry/spans.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { type Inputs, type Precision, unitNorm } from "./encode.ts";
 import { keepGraph, keepInputs, keepNothing, type Pass, type Tower } from "./passes.ts";
@@ -56,7 +57,7 @@ export class Towers {
     onFeatures: OnFeatures = () => {},
   ): Encoded {
     const passes = mapPair({ image: images, text: tokens }, (input, side) => {
-      const passed = pass(this.#towers[side], input);
+      const passed = span(`encode ${side}`, () => pass(this.#towers[side], input));
       onFeatures(side, passed.features);
       return passed;
     });
@@ -65,7 +66,7 @@ export class Towers {
       kept: [...passes.image.kept, ...passes.text.kept],
       backward: (gradients, last = (body) => body()) =>
         last(() => {
-          mapPair(passes, ({ backward }, side) => backward(gradients[side]));
+          mapPair(passes, ({ backward }, side) => span(`backward ${side}`, () => backward(gradients[side])));
         }),
     };
   }

@@ -98,8 +98,10 @@ function transformer({ embedding, layers, ...shape }: TransformerShape, { full, 
   const stream = full * tokens * width;
   const computed = half * tokens * width;
   const statistics = 4 * tokens * (4 + heads);
-  // Of a token: what both norms read, in full; what they gave, queries, keys, values and the attended; the perceptron's hidden layer twice.
-  const perToken = (2 * full + 6 * half) * width + 2 * half * mlp;
+  // Queries, keys, values and what the kernel gave, which computes in full; and that as the last projection reads it.
+  const attention = (4 * full + (half === full ? 0 : half)) * width;
+  // Of a token: what both norms read, in full, and what they gave; attention; the perceptron's hidden layer twice.
+  const perToken = (2 * full + 2 * half) * width + attention + 2 * half * mlp;
   const block: StageSize = {
     parameters,
     matrices,
@@ -113,7 +115,7 @@ function transformer({ embedding, layers, ...shape }: TransformerShape, { full, 
     matrices,
     largest,
     input: stream,
-    kept: stream + 3 * computed + perToken + statistics,
+    kept: 3 * stream + computed + perToken + statistics,
     passing: stream + 2 * computed,
   };
   const projection: StageSize = {
