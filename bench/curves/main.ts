@@ -1,5 +1,5 @@
 // The losses of both sides over many steps, from the same weights on the same batches: whether they train alike.
-//   npx tsx bench/curves/main.ts [--model RN-Ti-64] [--batch 32] [--batches 8] [--steps 200] [--precision fp32] [--threads 1]
+//   npx tsx bench/curves/main.ts [--model RN-Ti-64] [--batch 32] [--batches 64] [--steps 200] [--precision fp32] [--threads 1]
 //     [--json FILE] [--docs]
 // OpenCLIP runs twice, the second time without oneDNN, so that products add the same numbers in another order: its two curves show how far
 // rounding alone drives them apart. --docs writes the sentence into docs/performance.md and the plot into docs/curves.svg.
@@ -20,7 +20,7 @@ const { values: flags } = parseArgs({
   options: {
     model: { type: "string", default: "RN-Ti-64" },
     batch: { type: "string", default: "32" },
-    batches: { type: "string", default: "8" },
+    batches: { type: "string", default: "64" },
     steps: { type: "string", default: "200" },
     precision: { type: "string", default: "fp32" },
     threads: { type: "string", default: "1" },

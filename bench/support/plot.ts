@@ -44,12 +44,14 @@ export function plot(title: string, panels: readonly Panel[]): string {
 
 function drawPanel({ title, lines, logarithmic }: Panel): string {
   const points = lines.flatMap((line) => line.points);
+  const heights = points.map(([, value]) => value);
   const x = axis(
     points.map(([value]) => value),
     { length: size.width, logarithmic },
   );
   const y = axis(
-    points.map(([, value]) => value),
+    // A factor of 10 at least, or noise would look like a course.
+    [...heights, ...(logarithmic ? [Math.max(...heights) / 10] : [])],
     { length: size.height, logarithmic },
   );
   const up = (value: number): number => size.height - y.place(value);
@@ -113,6 +115,6 @@ function text({ x, y }: { x: number; y: number }, content: string, anchor: "star
 }
 
 const label = (value: number): string =>
-  value >= 1e5 ? value.toExponential(0).replace("e+", "e") : `${Number(value.toPrecision(3))}`;
+  value >= 1e4 ? value.toExponential(0).replace("e+", "e") : `${Number(value.toPrecision(3))}`;
 
 const round = (value: number): number => Math.round(value * 10) / 10;
