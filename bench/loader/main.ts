@@ -8,21 +8,10 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { native } from "../../src/native/addon.ts";
-import { pythonPeer } from "../peer.ts";
+import { openClipPeer } from "../support/openclip.ts";
 import { type PictureSet, pictureSets, writeBenchShards } from "./shards.ts";
 import { type Rates, Side } from "./side.ts";
 
-const packages = [
-  "open_clip_torch==3.3.0",
-  "webdataset==0.2.86",
-  "torchvision==0.29.2",
-  "pillow==13.0.0",
-  "braceexpand==0.1.7",
-  "pyyaml==6.0.4",
-  "ftfy==6.3.1",
-  "regex==2026.11.15",
-  "wcwidth==0.9.4",
-];
 const { values: flags } = parseArgs({
   options: {
     workers: { type: "string", default: "1" },
@@ -58,7 +47,7 @@ async function measure(set: PictureSet, folder: string) {
     pattern,
     ...options,
   ]);
-  const python = pythonPeer({ packages, torch: true });
+  const python = openClipPeer({ threads: 1, tcmalloc: false });
   const peer = new Side(
     "OpenCLIP's loader",
     [python.python, "-u", join(import.meta.dirname, "peer.py"), braces, ...options],

@@ -16,46 +16,18 @@ export function zipOf(entries: Readonly<Record<string, Buffer | string>>, option
   for (const [name, content] of Object.entries(entries)) {
     const [title, data] = [Buffer.from(name), Buffer.from(content as string, "latin1")];
     const crc = unchecked ? 0 : crc32(data);
-    const local = Buffer.concat([
-      numbers(
-        [0x04034b50, 4],
-        [0, 2],
-        [0, 2],
-        [method, 2],
-        [0, 4],
-        [crc, 4],
-        [data.length, 4],
-        [data.length, 4],
-        [title.length, 2],
-        [0, 2],
-      ),
-      title,
-      data,
+    // Version, flags, method, time; checksum, both sizes; lengths of name and extra field: in both headers the same.
+    const about = Buffer.concat([
+      numbers([0, 2], [0, 2], [method, 2], [0, 4]),
+      numbers([crc, 4], [data.length, 4], [data.length, 4], [title.length, 2], [0, 2]),
     ]);
-    list.push(
-      numbers(
-        [0x02014b50, 4],
-        [0, 2],
-        [0, 2],
-        [0, 2],
-        [method, 2],
-        [0, 4],
-        [crc, 4],
-        [data.length, 4],
-        [data.length, 4],
-        [title.length, 2],
-        [0, 2],
-        [0, 2],
-        [0, 8],
-        [offset, 4],
-      ),
-      title,
-    );
+    const local = Buffer.concat([numbers([0x04034b50, 4]), about, title, data]);
+    list.push(Buffer.concat([numbers([0x02014b50, 4], [0, 2]), about, numbers([0, 2], [0, 8], [offset, 4]), title]));
     locals.push(local);
     offset += local.length;
   }
   const directory = Buffer.concat(list);
-  const count = list.length / 2;
+  const count = list.length;
   const end = numbers([0x06054b50, 4], [0, 4], [count, 2], [count, 2], [directory.length, 4], [offset, 4], [0, 2]);
   return Buffer.concat([...locals, directory, end]);
 }
