@@ -4,10 +4,11 @@ import { createServer } from "node:net";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { HttpStorage } from "../src/data/storage/http.ts";
-import { isRemote, StorageError, storageOf } from "../src/data/storage/index.ts";
+import { isRemote, storageOf } from "../src/data/storage/index.ts";
 import type { Fault } from "./support/delivery.ts";
 import { FilesServer, type ServedFile } from "./support/files-server.ts";
 import { shortPatience } from "./support/patience.ts";
+import { failure, gather } from "./support/storage.ts";
 
 const body = randomBytes(300_000);
 const storage = new HttpStorage({ patience: shortPatience });
@@ -23,22 +24,6 @@ afterEach(() => server.close());
 
 const serve = (file: Omit<ServedFile, "body">): void => void server.files.set("/a.tar", { body, ...file });
 const ranges = (): string[] => server.asked.map(({ headers }) => headers.range ?? "none");
-
-async function gather(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
-
-/** What it is refused with. */
-async function failure(work: Promise<unknown>): Promise<StorageError> {
-  const error = await work.then(
-    () => undefined,
-    (problem: unknown) => problem,
-  );
-  expect(error).toBeInstanceOf(StorageError);
-  return error as StorageError;
-}
 
 describe("a server that works", () => {
   test("tells size, version and ranges in one request for one byte", async () => {

@@ -9,6 +9,7 @@ import type { Order } from "../src/data/plan/plan.ts";
 import { temporaryFolder, writeShards } from "../src/data/shards.fixture.ts";
 import { FilesServer } from "./support/files-server.ts";
 import { rightUser, S3Server } from "./support/s3.ts";
+import { useAwsVariables } from "./support/storage.ts";
 
 const shardNames = ["shard-0.tar", "shard-1.tar", "shard-2.tar"];
 const closing: (() => unknown)[] = [];
@@ -20,8 +21,7 @@ let http: FilesServer;
 beforeAll(async () => {
   s3 = await new S3Server().listen();
   http = await new FilesServer().listen();
-  for (const name of Object.keys(process.env)) if (name.startsWith("AWS_")) vi.stubEnv(name, undefined);
-  for (const [name, value] of Object.entries(s3.variables())) vi.stubEnv(name, value);
+  useAwsVariables(s3.variables());
 });
 
 afterAll(async () => {
