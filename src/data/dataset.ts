@@ -81,7 +81,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   const quarantine = new Quarantine({ maxBadRate, onFault });
   const starts = count(opened, quarantine);
   const size = starts.at(-1)!;
-  if (size === 0) throw new Error(`no sample was found in ${opened.length} shards (${describe(quarantine.counts)})`);
+  if (size === 0) throw new Error(`no sample was found in ${namesOf(opened)} (${describe(quarantine.counts)})`);
   const segments = opened.map(({ segment }) => segment);
   const table: SampleTable = { segments, starts, cache, cacheSize };
   const reader = new SampleReader(table);
@@ -128,6 +128,11 @@ async function readSample(reader: SampleReader, id: number): Promise<Sample> {
     captions: captions(),
     json: await reader.json(id),
   };
+}
+
+function namesOf(opened: readonly OpenedSegment[]): string {
+  const [only] = opened;
+  return opened.length === 1 ? only!.location : `${opened.length} shards`;
 }
 
 function describe(counts: FaultCounts): string {

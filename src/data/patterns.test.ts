@@ -71,6 +71,9 @@ test("URLs have braces; other schemes are refused by name", async () => {
     ...["s3://bucket/a.tar", "s3://bucket/b.tar"].map((location) => ({ kind: "shard", location, pattern: 0 })),
     ...[8, 9, 10].map((n) => ({ kind: "shard", location: `https://host/x/${n}.tar?v=1`, pattern: 1 })),
   ]);
+  await expect(expandPatterns(["https://host/*.tar"])).rejects.toThrow(
+    "https://host/*.tar: over HTTP only braces can be expanded, as in {000..099}",
+  );
   await expect(expandPatterns(["gs://bucket/a.tar"])).rejects.toThrow('"gs:" is not supported');
 });
 

@@ -57,7 +57,8 @@ function expandBraces(pattern: string): string[] {
 
 /** Whether each is there is found out when it is opened. */
 async function expandRemote(url: string): Promise<Found[]> {
-  if (!url.startsWith("s3://") || !isMagic(url)) return [fileAt(url)];
+  if (!url.startsWith("s3://")) return [fileOverHttp(url)];
+  if (!isMagic(url)) return [fileAt(url)];
   const fixed = url.slice(0, url.search(/[*?[]/));
   const expression = new RegExp(
     `^${url.split("/").map(remoteSegment).join("/").replaceAll("(?:.*/)?/", "(?:.*/)?")}$`,
@@ -66,6 +67,12 @@ async function expandRemote(url: string): Promise<Found[]> {
   const matches = (await storageOf(url).list(fixed)).filter((location) => expression.test(location));
   if (matches.length === 0) throw new Error(`no shard matches ${url}`);
   return matches.map(fileAt);
+}
+
+/** A server does not say which files it has. */
+function fileOverHttp(url: string): Found {
+  if (!/[*[]/.test(url.replace(/\?.*/, ""))) return fileAt(url);
+  throw new Error(`${url}: over HTTP only braces can be expanded, as in {000..099}`);
 }
 
 function remoteSegment(segment: string): string {

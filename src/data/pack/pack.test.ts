@@ -168,17 +168,25 @@ test("captions that are not UTF-8 are left out, and a name that leads out of the
     "in/a/1.png": picture,
     "in/b.png": picture,
     "in/b.txt": Buffer.from([0x61, 0xff]),
-    "in.csv": Buffer.concat([Buffer.from("image,caption\nin/b.png,"), Buffer.from([0xc3, 0x28, 0x0a])]),
+    "in.csv": Buffer.concat([Buffer.from("image,caption\nin/a/1.png,a\nin/b.png,"), Buffer.from([0xc3, 0x28, 0x0a])]),
   });
   expect((await packed("in")).messages).toEqual(["b.png: the caption is not UTF-8; skipped (1 of 2 so far)"]);
   const table = await packed("in.csv", { directory: join(folder, "other") });
-  expect(table.messages).toEqual(["in.csv:2: the caption is not UTF-8; skipped (1 of 1 so far)"]);
+  expect(table.messages).toEqual(["in.csv:3: the caption is not UTF-8; skipped (1 of 2 so far)"]);
   await expect(packed("in", { name: "../x" })).rejects.toThrow('the shards\' name "../x" (--name): expected letters');
 });
 
 test("a row of more than 16 MB is refused", async () => {
   write({ "in.csv": `image,caption\na.png,"${"x".repeat(17 * 2 ** 20)}"\n`, "a.png": picture });
   await expect(packed("in.csv")).rejects.toThrow(/in\.csv: Max Record Size/);
+});
+
+test("rows that are all bad leave no empty shard behind", async () => {
+  write({ "in.csv": "image,caption\nnone.png,x\na.png,\n", "a.png": picture });
+  await expect(packed("in.csv")).rejects.toThrow(
+    "in.csv: none of its 2 rows can be packed; the last: in.csv:3: there is no caption",
+  );
+  expect(readdirSync(join(folder, "out"))).toEqual(["pack.json"]);
 });
 
 test("too many bad rows stop it", async () => {

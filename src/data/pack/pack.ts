@@ -40,7 +40,7 @@ const recordFile = "pack.json";
 /**
  * Each shard holds a range of the source's rows, so its bytes depend on nothing but them.
  *
- * @throws when the folder holds the shards of another source, or too many rows are bad.
+ * @throws when the folder holds the shards of another source, too many rows are bad, or all of them.
  */
 export async function pack(source: Source, options: PackOptions): Promise<Packed> {
   const { directory, name, shardSize, maxBadRate, onFault, onProgress } = options;
@@ -50,16 +50,29 @@ export async function pack(source: Source, options: PackOptions): Promise<Packed
   refuseOther(directory, { source: source.name, fingerprint: source.fingerprint, name, shardSize });
   copyLicences(source.folders, directory);
   const gate = new Gate({ maxBadRate, onFault });
-  const shards: string[] = [];
-  let samples = 0;
+  const packed: PackedShard[] = [];
   for await (const shard of packShards(source, options)) {
     gate.pass(shard);
-    shards.push(shard.path);
-    if (!shard.isOld) samples += shard.end - shard.first - shard.faults.length;
-    onProgress?.({ shards: shards.length, rows: shard.end });
+    packed.push(shard);
+    onProgress?.({ shards: packed.length, rows: shard.end });
   }
-  if (shards.length === 0) throw new Error(`${source.name} has no rows`);
+  refuseEmpty(packed, source);
+  const shards = packed.map(({ path }) => path);
+  const samples = packed.filter(({ isOld }) => !isOld).reduce((sum, shard) => sum + samplesOf(shard), 0);
   return { pattern: patternOf(shards.length, { directory, name }), shards, samples, faults: gate.counts };
+}
+
+function samplesOf({ first, end, faults }: PackedShard): number {
+  return end - first - faults.length;
+}
+
+/** Shards without any sample would be found to be empty by a training run, long after. */
+function refuseEmpty(packed: readonly PackedShard[], { name }: Source): void {
+  const last = packed.at(-1);
+  if (last === undefined) throw new Error(`${name} has no rows`);
+  if (packed.some((shard) => samplesOf(shard) > 0)) return;
+  for (const shard of packed) if (!shard.isOld) dropShard(shard);
+  throw new Error(`${name}: none of its ${last.end} rows can be packed; the last: ${last.faults.at(-1)!.message}`);
 }
 
 /**

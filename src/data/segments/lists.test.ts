@@ -63,6 +63,11 @@ test("a folder's pictures are samples, with their text files or the folders' nam
   ]);
 });
 
+test("a folder of shards is told how to be named", async () => {
+  await write({ "in/a.tar": "" });
+  await expect(open("in")).rejects.toThrow(/in holds no picture \(.*\); the shards in it are named by .*in\/\*\.tar$/);
+});
+
 test("columns can be named; one that is missing is asked for", async () => {
   await write({ "a.png": 1, "rows.csv": "bild,words,title\na.png,a cat,no\n" });
   await expect(open("rows.csv")).rejects.toThrow(

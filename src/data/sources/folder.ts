@@ -8,7 +8,8 @@ import type { Contents, PlaceSource, Row } from "./source.ts";
 /** NAME.jpg with NAME.txt (a caption in each line), or LABEL/NAME.jpg, whose caption is "LABEL" with spaces for underscores. */
 export function folderSource(folder: string): PlaceSource {
   const pictures = listPictures(folder);
-  if (pictures.length === 0) throw new Error(`${folder} holds no picture (${imageExtensions.join(", ")})`);
+  if (pictures.length === 0)
+    throw new Error(`${folder} holds no picture (${imageExtensions.join(", ")})${hint(folder)}`);
   return {
     name: basename(folder),
     fingerprint: fingerprintOf(folder, pictures),
@@ -16,6 +17,11 @@ export function folderSource(folder: string): PlaceSource {
     hasFiles: async () => true,
     rows: () => rowsOf(folder, pictures),
   };
+}
+
+function hint(folder: string): string {
+  const hasShards = readdirSync(folder).some((name) => name.endsWith(".tar"));
+  return hasShards ? `; the shards in it are named by ${join(folder, "*.tar")}` : "";
 }
 
 function listPictures(folder: string): string[] {
