@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { type Dataset, type DatasetOptions, openDataset } from "../src/data/dataset.ts";
 import { createLoader, type Loader } from "../src/data/loader/loader.ts";
 import type { Order } from "../src/data/plan/plan.ts";
-import { temporaryFolder, writeShards } from "../src/data/shards.fixture.ts";
+import { picture, temporaryFolder, writeShards } from "../src/data/shards.fixture.ts";
 import { FilesServer } from "./support/files-server.ts";
 import { rightUser, S3Server } from "./support/s3.ts";
 import { useAwsVariables } from "./support/storage.ts";
@@ -127,6 +127,16 @@ test("an index is made once, also of shards far away", async () => {
   const second = await open("s3://bucket/set one/*.tar");
   expect(second.fingerprint).toBe(first.fingerprint);
   expect(s3.asked.map(({ method, url }) => `${method} ${url.includes("list-type") ? "list" : ""}`)).toHaveLength(4);
+});
+
+test("a table in S3 names pictures beside it, and behind HTTP", async () => {
+  s3.put("s3://bucket/tables/near.png", await picture(1));
+  http.files.set("/far.png", { body: await picture(2) });
+  s3.put("s3://bucket/tables/rows.csv", `image,text\nnear.png,a cat\n${http.url}/far.png,a dog\n`);
+  const dataset = await open("s3://bucket/tables/rows.csv");
+  const samples = await Promise.all([0, 1].map((id) => dataset.readSample(id)));
+  expect(samples.map(({ captions }) => captions)).toEqual([["a cat"], ["a dog"]]);
+  expect(samples.map(({ image }) => image)).toEqual([await picture(1), await picture(2)]);
 });
 
 describe("faults", () => {
