@@ -132,9 +132,13 @@ test("a stopped run goes on with another number of processes", async () => {
   for (const [name, size] of [
     ["moved", 4],
     ["stayed", 1],
-  ] as const)
-    for (const { code, error } of await runRanks(size, { flags: ["--resume", join(folder, name), "--epochs", more] }))
-      expect({ code, error }).toEqual({ code: 0, error: "" });
+  ] as const) {
+    const resumed = await runRanks(size, { flags: ["--resume", join(folder, name), "--epochs", more] });
+    for (const { code, error } of resumed) expect({ code, error }).toEqual({ code: 0, error: "" });
+    expect(resumed[0]!.out).toContain(
+      `changed since the run was stopped: processes: ${size} now, 2 before; run.epochs: `,
+    );
+  }
   expect(trainRecords(run).at(-1)!.step).toBe(least);
   expectSameRun(run, join(folder, "stayed"), { keepsPairs: true });
 });

@@ -7,7 +7,7 @@ import { checkDataset } from "./checkpoint.ts";
 import { ConfigError } from "./config/errors.ts";
 import { loadConfig } from "./config/load.ts";
 import type { Config } from "./config/types.ts";
-import { type CheckpointState, listCheckpoints, runFiles } from "./run-files.ts";
+import { type CheckpointState, listCheckpoints, readState, runFiles } from "./run-files.ts";
 import { findDamage } from "./seal.ts";
 
 export interface Continued {
@@ -20,11 +20,13 @@ export interface Continued {
 /** Finds where a run goes on. Throws where its data or its settings do not let it. Nothing is changed yet. */
 export function continueRun(
   folder: string,
-  { config, data }: { config: Config; data: CheckpointState["dataset"] },
+  { config, data, processes }: { config: Config; data: CheckpointState["dataset"]; processes: number },
 ): Continued {
   const { checkpoint, messages } = newestWhole(folder);
   if (checkpoint !== undefined) checkDataset(checkpoint, data);
-  return { checkpoint, messages: [...messages, ...compareSettings(folder, config)] };
+  const before = checkpoint === undefined ? undefined : readState(checkpoint).processes;
+  const shared = findDifferences({ processes: before ?? processes }, { processes }).map(words);
+  return { checkpoint, messages: [...messages, ...compareSettings(folder, { config, shared })] };
 }
 
 function newestWhole(folder: string): Continued {
@@ -41,13 +43,13 @@ function newestWhole(folder: string): Continued {
 }
 
 /** Throws for what must stay as it was; returns what has changed in words. */
-function compareSettings(folder: string, config: Config): string[] {
+function compareSettings(folder: string, { config, shared }: { config: Config; shared: readonly string[] }): string[] {
   if (!existsSync(runFiles.config(folder))) return [];
   const before = loadConfig({ file: runFiles.config(folder), flags: {} });
   const broken = findDifferences(fixed(before), fixed(config));
   if (broken.length > 0)
     throw new ConfigError(broken.map((one) => `${basename(folder)} cannot go on with another ${words(one)}`));
-  const changed = findDifferences(free(before), free(config)).map(words);
+  const changed = [...shared, ...findDifferences(free(before), free(config)).map(words)];
   return changed.length === 0
     ? []
     : [`changed since the run was stopped: ${changed.join("; ")}${effect(before, config)}`];

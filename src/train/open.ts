@@ -164,7 +164,7 @@ function prepareFolder(config: Config, { group, data }: { group: ProcessGroup; d
   const { folder, isResumed } = locateRun(config, { isRestarted: group.attempt > 0 });
   const { size, fingerprint } = data;
   const { checkpoint, messages } = isResumed
-    ? continueRun(folder, { config, data: { size, fingerprint } })
+    ? continueRun(folder, { config, data: { size, fingerprint }, processes: group.size })
     : { checkpoint: undefined, messages: [] };
   sweepCheckpoints(folder);
   describeRun(folder, config);

@@ -24,6 +24,8 @@ export interface CheckpointState {
   readonly stepOfEpoch: number;
   /** Ties what is kept of every pair to the data set it was made on. */
   readonly dataset: { readonly size: number; readonly fingerprint: string };
+  /** How many shared the batches; unknown of an older version's. */
+  readonly processes?: number | undefined;
 }
 
 const count = z.int().min(0);
@@ -32,6 +34,7 @@ const stateSchema: z.ZodType<CheckpointState> = z.object({
   epoch: count,
   stepOfEpoch: count,
   dataset: z.object({ size: count, fingerprint: z.string() }),
+  processes: z.int().min(1).optional(),
 });
 
 export const stateFile = "state.json";

@@ -144,7 +144,7 @@ function save(run: Run, next: RunPosition): string | undefined {
   if (group.rank !== 0) return undefined;
   const { size, fingerprint } = data;
   const { mean, std } = config.data.aug;
-  const state = { step, ...next, dataset: { size, fingerprint } };
+  const state = { step, ...next, dataset: { size, fingerprint }, processes: group.size };
   const pairs = pairsPath(folder, group.node);
   const checkpoint = saveCheckpoint(folder, { trainer, ema, state, preprocess: { mean, std }, pairs });
   pruneCheckpoints(folder, { ...config.run, except: copy.underway });
