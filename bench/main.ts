@@ -36,6 +36,7 @@ const benches: Readonly<Record<string, Bench>> = {
   zeroshot: { file: "zeroshot/main.ts", quick: alone, all: alone, ...written },
   growth: { file: "growth/main.ts", quick: [["--only", "data"]], all: alone, ...written },
   loader: { file: "loader/main.ts", quick: [["--pairs", "3"]], all: alone, ...printed },
+  attention: { file: "attention.ts", quick: alone, all: alone, ...printed },
   tokenizer: { file: "tokenizer.ts", quick: alone, all: alone, ...printed },
   "op-overhead": { file: "op-overhead.ts", quick: alone, all: alone, ...printed },
   optimizer: { file: "optimizer.ts", quick: [], all: alone, ...printed },

@@ -65,7 +65,7 @@ function attend(
 }
 
 /**
- * On a CPU attention is computed in float32 where bfloat16 comes: the fused kernel's way back in bfloat16 takes twice to seven times as
+ * On a CPU attention is computed in float32 where bfloat16 comes: the fused kernel's way back in bfloat16 takes two to four times as
  * long, and rounds more (docs/performance.md).
  */
 function inKernelType(x: Tensor): Tensor {
