@@ -66,6 +66,13 @@ Environment& Environment::of(napi_env env) {
   return *static_cast<Environment*>(data);
 }
 
+void BufferReferences::finish(napi_ref reference) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (closed) return;
+  finished.push_back(reference);
+  waiting = true;
+}
+
 void Environment::dropFinishedBuffers() {
   if (!buffers->waiting.load(std::memory_order_relaxed)) return;
   std::vector<napi_ref> finished;
@@ -97,12 +104,12 @@ static std::string firstLine(const std::string& message) {
 }
 
 void throwToJavaScript(napi_env env) {
+  bool pending = false;
+  if (napi_is_exception_pending(env, &pending) == napi_ok && pending) return;
   try {
     throw;
   } catch (const PendingException&) {
-    bool pending = false;
-    napi_is_exception_pending(env, &pending);
-    if (!pending) napi_throw_error(env, nullptr, "a call into the JavaScript engine failed");
+    napi_throw_error(env, nullptr, "a call into the JavaScript engine failed");
   } catch (const BadArgument& error) {
     napi_throw_type_error(env, nullptr, error.what());
   } catch (const c10::Error& error) {
@@ -142,6 +149,7 @@ static napi_value initialise(napi_env env, napi_value exports) {
     defineDispatch(env, exports);
     defineTensor(env, exports);
     defineAutograd(env, exports);
+    defineFunction(env, exports);
     defineRuntime(env, exports);
     defineProfile(env, exports);
     defineStore(env, exports);
@@ -149,6 +157,7 @@ static napi_value initialise(napi_env env, napi_value exports) {
     defineReducer(env, exports);
     defineGather(env, exports);
     definePicture(env, exports);
+    defineTranspose(env, exports);
   } catch (...) {
     throwToJavaScript(env);
   }

@@ -55,13 +55,14 @@ class TensorTable {
   uint32_t firstGeneration_;
 };
 
-// References to JavaScript buffers whose memory tensors use. A tensor may die on any thread, but a reference may be
-// dropped only on its environment's own, so dying tensors queue them here and the environment empties the queue.
+// References to JavaScript buffers whose memory tensors use, and to derivatives. A tensor may die on any thread, but a reference may
+// be dropped only on its environment's own, so dying tensors queue them here and the environment empties the queue.
 struct BufferReferences {
   std::mutex mutex;
   std::vector<napi_ref> finished;
   std::atomic<bool> waiting = false;  // finished is not empty
   bool closed = false;
+  void finish(napi_ref reference);
 };
 
 enum class Kind : uint8_t {
@@ -149,6 +150,7 @@ void define(napi_env env, napi_value exports, std::initializer_list<Function> fu
 void defineDispatch(napi_env env, napi_value exports);
 void defineTensor(napi_env env, napi_value exports);
 void defineAutograd(napi_env env, napi_value exports);
+void defineFunction(napi_env env, napi_value exports);
 void defineRuntime(napi_env env, napi_value exports);
 void defineProfile(napi_env env, napi_value exports);
 void defineStore(napi_env env, napi_value exports);
@@ -156,6 +158,7 @@ void defineProcessGroup(napi_env env, napi_value exports);
 void defineReducer(napi_env env, napi_value exports);
 void defineGather(napi_env env, napi_value exports);
 void definePicture(napi_env env, napi_value exports);
+void defineTranspose(napi_env env, napi_value exports);
 
 // Replaces the CPU allocator of tensors, once per process.
 void installCachingAllocator();

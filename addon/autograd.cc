@@ -113,13 +113,20 @@ static napi_value autocastLeave(Call& call) {
   return undefined(call.env);
 }
 
+// autocastDType(device) -> what products of matrices are cast to, null outside of a region
+static napi_value autocastDType(Call& call) {
+  const at::DeviceType device = c10::Device(toString(call.env, call[0], "device")).type();
+  if (!at::autocast::is_autocast_enabled(device)) return fromTensor(call, at::Tensor());
+  return fromDouble(call.env, static_cast<double>(at::autocast::get_autocast_dtype(device)));
+}
+
 void defineAutograd(napi_env env, napi_value exports) {
   define(env, exports,
          {{"backward", guarded<backward>}, {"grad", guarded<grad>}, {"gradOf", guarded<gradOf>},
           {"setGrad", guarded<setGrad>}, {"requiresGrad", guarded<requiresGrad>},
           {"setRequiresGrad", guarded<setRequiresGrad>}, {"setGradMode", guarded<setGradMode>},
           {"autocastEnter", guarded<autocastEnter>}, {"autocastPause", guarded<autocastPause>},
-          {"autocastLeave", guarded<autocastLeave>}});
+          {"autocastLeave", guarded<autocastLeave>}, {"autocastDType", guarded<autocastDType>}});
 }
 
 }  // namespace fastclip

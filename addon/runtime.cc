@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <ATen/cpu/Utils.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <sys/prctl.h>
 #include <torch/version.h>
@@ -47,6 +48,9 @@ static napi_value version(Call& call) { return fromString(call.env, TORCH_VERSIO
 
 static napi_value cpuCapability(Call& call) { return fromString(call.env, at::get_cpu_capability()); }
 
+// Whether the CPU multiplies tiles of matrices (AMX).
+static napi_value hasAmx(Call& call) { return fromBool(call.env, at::cpu::init_amx()); }
+
 static napi_value cudaDevices(Call& call) {
   return fromDouble(call.env, at::globalContext().hasCUDA() ? static_cast<double>(at::detail::getCUDAHooks().deviceCount()) : 0);
 }
@@ -86,7 +90,7 @@ void defineRuntime(napi_env env, napi_value exports) {
   define(env, exports,
          {{"manualSeed", guarded<manualSeed>}, {"rngState", guarded<rngState>}, {"setRngState", guarded<setRngState>},
           {"setThreads", guarded<setThreads>}, {"threads", guarded<threads>}, {"version", guarded<version>},
-          {"cpuCapability", guarded<cpuCapability>}, {"cudaDevices", guarded<cudaDevices>}, {"hasNccl", guarded<hasNccl>}, {"memory", guarded<memory>},
+          {"cpuCapability", guarded<cpuCapability>}, {"hasAmx", guarded<hasAmx>}, {"cudaDevices", guarded<cudaDevices>}, {"hasNccl", guarded<hasNccl>}, {"memory", guarded<memory>},
           {"resetPeakMemory", guarded<resetPeakMemory>}, {"emptyCache", guarded<emptyCache>},
           {"endWithParent", guarded<endWithParent>}});
 }

@@ -50,12 +50,7 @@ static napi_value fromBuffer(Call& call) {
     throw BadArgument("the shape needs " + std::to_string(needed) + " bytes, the array holds " + std::to_string(bytes.size));
   napi_ref reference;
   check(napi_create_reference(call.env, call[0], 1, &reference));
-  auto release = [references = call.environment.buffers, reference](void*) {
-    std::lock_guard<std::mutex> lock(references->mutex);
-    if (references->closed) return;
-    references->finished.push_back(reference);
-    references->waiting = true;
-  };
+  auto release = [references = call.environment.buffers, reference](void*) { references->finish(reference); };
   return fromTensor(call, at::from_blob(bytes.data, shape, release, at::TensorOptions().dtype(dtype)));
 }
 

@@ -1,8 +1,8 @@
 import {
-  Conv2d,
   LayerNorm,
   Module,
   normal,
+  PatchConv2d,
   PatchDropout,
   type Stage,
   type TokenPick,
@@ -24,7 +24,7 @@ const classToken: TokenPick = { from: (x) => x.narrow(1, 0, 1) };
 
 /** A vision transformer whose features are read at the class token. */
 export class VisionTransformer extends Module {
-  readonly conv1: Conv2d;
+  readonly conv1: PatchConv2d;
   readonly classEmbedding: Tensor;
   /** [patches + 1, width]; the class token comes first. */
   readonly positionalEmbedding: Tensor;
@@ -42,7 +42,7 @@ export class VisionTransformer extends Module {
     const { imageSize, patchSize, width, outWidth } = options;
     const patches = Math.floor(imageSize / patchSize) ** 2;
     const std = width ** -0.5;
-    this.conv1 = this.child("conv1", new Conv2d(3, width, { kernel: patchSize, stride: patchSize }));
+    this.conv1 = this.child("conv1", new PatchConv2d(3, width, patchSize));
     this.classEmbedding = this.parameter("class_embedding", normal([width], std));
     this.positionalEmbedding = this.parameter("positional_embedding", normal([patches + 1, width], std));
     this.patchDropout = this.child("patch_dropout", new PatchDropout(options.patchDropout));
@@ -68,11 +68,12 @@ export class VisionTransformer extends Module {
     });
   }
 
-  /** [B, 3, imageSize, imageSize] -> [B, patches + 1, width], in training fewer. */
+  /** [B, 3, imageSize, imageSize] -> [B, patches + 1, width], in training fewer; in autocast's type from here on, as in OpenCLIP. */
   #embed(images: Tensor): Tensor {
-    const patches = this.conv1.forward(images).flatten({ startDim: 2 }).transpose(1, 2);
-    const first = this.classEmbedding.expand([patches.size(0), 1, -1]);
-    const tokens = cat([first, patches], { dim: 1 }).add(this.positionalEmbedding);
+    const patches = this.conv1.forward(images);
+    const { dtype } = patches;
+    const first = this.classEmbedding.to(dtype).expand([patches.size(0), 1, -1]);
+    const tokens = cat([first, patches], { dim: 1 }).add(this.positionalEmbedding.to(dtype));
     return this.lnPre.forward(this.patchDropout.forward(tokens));
   }
 }

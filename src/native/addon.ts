@@ -35,6 +35,15 @@ export interface Addon {
   autocastEnter(device: string, dtype: number): void;
   autocastPause(device: string): void;
   autocastLeave(): void;
+  autocastDType(device: string): number | null;
+
+  // function.cc
+  recordFunction(
+    inputs: readonly Handle[],
+    output: Handle,
+    kept: readonly Handle[],
+    derivative: (gradient: Handle, kept: readonly Handle[], wanted: readonly boolean[]) => readonly (Handle | null)[],
+  ): Handle;
 
   // runtime.cc
   manualSeed(seed: number): void;
@@ -44,6 +53,7 @@ export interface Addon {
   threads(): number;
   version(): string;
   cpuCapability(): string;
+  hasAmx(): boolean;
   cudaDevices(): number;
   hasNccl(): boolean;
   memory(): [used: number, cached: number, peak: number];
@@ -94,6 +104,9 @@ export interface Addon {
   // These two only where jpegVersion() is not empty.
   jpegSize(file: Uint8Array): [width: number, height: number] | string;
   resampleJpeg(file: Uint8Array, resize: readonly number[], target: Uint8Array): string;
+
+  // transpose.cc
+  transposedCopy(matrix: Handle): Handle;
 }
 
 function load(): Addon {

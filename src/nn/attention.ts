@@ -1,7 +1,10 @@
 import { linear, scaledDotProductAttention, type Tensor, withoutAutocast, zeros } from "../tensor/index.ts";
+import { affine, affineGradients, affineInputGradient } from "./affine.ts";
+import { attendHeads, attendHeadsBackward } from "./heads.ts";
 import { xavierUniform } from "./init.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
+import type { Branch } from "./residual.ts";
 
 /** Multi-head attention with the parameters of PyTorch's `nn.MultiheadAttention`; tensors are [B, tokens, width]. */
 export class MultiheadAttention extends Module {
@@ -28,6 +31,28 @@ export class MultiheadAttention extends Module {
     const projected = linear(x, this.inProjWeight, { bias: this.inProjBias });
     const [query, key, value] = this.#split(projected, 3);
     return this.#merge(attend(query!, key!, value!, { isCausal: options.isCausal }), projected);
+  }
+
+  /** The same with its derivative written out. */
+  branch({ isCausal }: { isCausal: boolean }): Branch<"projected" | "attended"> {
+    const { outProj } = this;
+    const inProj = { weight: this.inProjWeight, bias: this.inProjBias };
+    const options = { heads: this.#heads, isCausal };
+    return {
+      parameters: [inProj.weight, inProj.bias, outProj.weight, outProj.bias],
+      forward: (h) => {
+        const projected = affine(h, inProj);
+        const attended = attendHeads(projected, options);
+        return { output: affine(attended, outProj), kept: { projected, attended } };
+      },
+      backward: (gradient, { h, kept: { projected, attended }, isWanted }) => {
+        const ofOut = isWanted ? affineGradients(outProj, { gradient, x: attended }) : [];
+        const dAttended = affineInputGradient(gradient, outProj.weight);
+        const dProjected = attendHeadsBackward(dAttended, projected, options);
+        const ofIn = isWanted ? affineGradients(inProj, { gradient: dProjected, x: h }) : [];
+        return { input: affineInputGradient(dProjected, inProj.weight), parameters: [...ofIn, ...ofOut] };
+      },
+    };
   }
 
   /** A few tokens attend to those of `x` that `mask` (bool, broadcast to [B, heads, queries, tokens]) allows. */

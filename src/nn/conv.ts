@@ -1,4 +1,4 @@
-import { conv2d, type Tensor } from "../tensor/index.ts";
+import { conv2d, linear, type Tensor } from "../tensor/index.ts";
 import { uniformByFanIn } from "./init.ts";
 import { Module } from "./module.ts";
 
@@ -21,5 +21,30 @@ export class Conv2d extends Module {
   /** [B, inChannels, H, W] -> [B, outChannels, H', W'] */
   forward(x: Tensor): Tensor {
     return conv2d(x, this.weight, { stride: this.#stride, padding: this.#padding });
+  }
+}
+
+/** A convolution whose kernels lie side by side, written as a product of matrices: the patches of a vision transformer. */
+export class PatchConv2d extends Conv2d {
+  readonly #kernel: number;
+
+  constructor(inChannels: number, outChannels: number, kernel: number) {
+    super(inChannels, outChannels, { kernel, stride: kernel });
+    this.#kernel = kernel;
+  }
+
+  /** [B, inChannels, H, W] -> [B, patches, outChannels], row by row; what does not fill a patch at the right and lower edge is left out. */
+  override forward(x: Tensor): Tensor {
+    const kernel = this.#kernel;
+    const [batch, channels, height, width] = x.shape as [number, number, number, number];
+    const [rows, columns] = [Math.floor(height / kernel), Math.floor(width / kernel)];
+    const pixels = x
+      .narrow(2, 0, rows * kernel)
+      .narrow(3, 0, columns * kernel)
+      .permute([0, 2, 3, 1]);
+    const patches = pixels.reshape([batch, rows, kernel, columns, kernel, channels]).permute([0, 1, 3, 2, 4, 5]);
+    // Channels come last here and in memory.
+    const weight = this.weight.permute([0, 2, 3, 1]).flatten({ startDim: 1 });
+    return linear(patches.reshape([batch, rows * columns, kernel * kernel * channels]), weight);
   }
 }

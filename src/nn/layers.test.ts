@@ -4,8 +4,8 @@ import { gelu, quickGelu } from "./activation.ts";
 import { MultiheadAttention } from "./attention.ts";
 import { Conv2d } from "./conv.ts";
 import { Embedding } from "./embedding.ts";
+import { LayerNorm } from "./layer-norm.ts";
 import { Linear } from "./linear.ts";
-import { LayerNorm } from "./norm.ts";
 
 test("a linear layer starts as PyTorch's of the same seed", () => {
   manualSeed(0);
@@ -49,7 +49,7 @@ test("a convolution lies channels-last in memory and has no bias", () => {
 test.each([-4, -1, -0.1, 0, 0.3, 2, 6])("activations of %d", (x) => {
   const input = tensor(x, { dtype: "float64" }).requireGrad();
   const sigmoid = 1 / (1 + Math.exp(-1.702 * x));
-  const output = quickGelu(input);
+  const output = quickGelu.forward(input);
   expect(output.toArray()[0]).toBeCloseTo(x * sigmoid, 12);
   backward([output]);
   expect(gradOf(input)!.toArray()[0]).toBeCloseTo(sigmoid + 1.702 * x * sigmoid * (1 - sigmoid), 12);
@@ -57,5 +57,5 @@ test.each([-4, -1, -0.1, 0, 0.3, 2, 6])("activations of %d", (x) => {
 
 test("gelu is the exact one", () => {
   // Phi(1) = 0.841344746068543; the tanh approximation gives 0.84119.
-  expect(gelu(tensor(1, { dtype: "float64" })).toArray()[0]).toBeCloseTo(0.841344746068543, 12);
+  expect(gelu.forward(tensor(1, { dtype: "float64" })).toArray()[0]).toBeCloseTo(0.841344746068543, 12);
 });

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { tensor, zeros } from "../tensor/index.ts";
+import { BatchNorm2d } from "./batch-norm.ts";
 import { Linear } from "./linear.ts";
 import { Module, ModuleList } from "./module.ts";
-import { BatchNorm2d } from "./norm.ts";
 
 class Net extends Module {
   readonly layers: ModuleList<Linear> = this.child("layers", new ModuleList([new Linear(2, 3), new Linear(3, 1)]));

@@ -1,9 +1,9 @@
 // The pieces of CLIP's modified ResNet: a bottleneck that pools before it strides, and attention in place of the last pooling.
 import { cat, randn, type Tensor } from "../tensor/index.ts";
+import { BatchNorm2d } from "./batch-norm.ts";
 import { Conv2d } from "./conv.ts";
 import { Linear } from "./linear.ts";
 import { Module, ModuleList } from "./module.ts";
-import { BatchNorm2d } from "./norm.ts";
 
 /** Channels of a bottleneck's output, in those of its middle. */
 export const expansion = 4;

@@ -2,9 +2,10 @@
 import type { Tensor } from "../tensor/index.ts";
 import type { Activation } from "./activation.ts";
 import { MultiheadAttention } from "./attention.ts";
-import { Linear } from "./linear.ts";
+import { LayerNorm } from "./layer-norm.ts";
 import { Module, ModuleList } from "./module.ts";
-import { LayerNorm } from "./norm.ts";
+import { Perceptron } from "./perceptron.ts";
+import { residual } from "./residual.ts";
 
 export interface TransformerOptions {
   readonly width: number;
@@ -13,24 +14,6 @@ export interface TransformerOptions {
   /** Width of the hidden layer of the perceptron, in widths. */
   readonly mlpRatio: number;
   readonly activation: Activation;
-}
-
-/** Two linear layers, with the names of OpenCLIP's `mlp`. */
-class Perceptron extends Module {
-  readonly cFc: Linear;
-  readonly cProj: Linear;
-  readonly #activation: Activation;
-
-  constructor(width: number, hidden: number, activation: Activation) {
-    super();
-    this.cFc = this.child("c_fc", new Linear(width, hidden));
-    this.cProj = this.child("c_proj", new Linear(hidden, width));
-    this.#activation = activation;
-  }
-
-  forward(x: Tensor): Tensor {
-    return this.cProj.forward(this.#activation(this.cFc.forward(x)));
-  }
 }
 
 /** One token of every sequence. */
@@ -59,7 +42,7 @@ export class ResidualAttentionBlock extends Module {
 
   /** [B, tokens, width], the same out. */
   forward(x: Tensor, options: { isCausal: boolean }): Tensor {
-    return this.#perceive(x.add(this.attn.forward(this.ln1.forward(x), options)));
+    return this.#perceive(this.#attend(x, options));
   }
 
   /** The same at the tokens that `pick` takes ([B, tokens, width] -> [B, picked, width]), without the work for the others. */
@@ -68,7 +51,13 @@ export class ResidualAttentionBlock extends Module {
     return this.#perceive(pick.from(x).add(this.attn.forwardFor(pick.from(normed), normed, pick.mask)));
   }
 
+  #attend(x: Tensor, options: { isCausal: boolean }): Tensor {
+    if (x.device === "cpu") return residual(x, { norm: this.ln1, branch: this.attn.branch(options) });
+    return x.add(this.attn.forward(this.ln1.forward(x), options));
+  }
+
   #perceive(x: Tensor): Tensor {
+    if (x.device === "cpu") return residual(x, { norm: this.ln2, branch: this.mlp.branch() });
     return x.add(this.mlp.forward(this.ln2.forward(x)));
   }
 }

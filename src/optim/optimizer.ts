@@ -47,7 +47,7 @@ export interface Update {
 }
 
 // 64 MB of float32: what an update makes on the way is as large as its parameters, and so stays small beside the model.
-const elementsTogether = 2 ** 24;
+export const elementsTogether: number = 2 ** 24;
 
 /** Runs `update` on all parameters that have a gradient, some at a time, and frees what it made after each. */
 export function updateAll(

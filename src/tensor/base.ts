@@ -61,6 +61,13 @@ export class TensorBase {
     this.handle = freed;
   }
 
+  /** The handle, which from now on is another's to free. Any later use of this object is an error. */
+  giveAway(): Handle {
+    const { handle } = this;
+    this.handle = freed;
+    return handle;
+  }
+
   get requiresGrad(): boolean {
     return native.requiresGrad(this.handle);
   }

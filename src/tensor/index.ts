@@ -1,11 +1,13 @@
 // Tensors: everything that the layers above use.
-export { autocast, withoutAutocast } from "./autocast.ts";
+export { autocast, autocastType, withoutAutocast } from "./autocast.ts";
 export { backward, grad, gradOf, noGrad, setGrad, withGrad } from "./autograd.ts";
 export * as c10d from "./c10d.ts";
 export type { MemoryFormat, Scalar } from "./call.ts";
 export { fromBuffer, tensor } from "./create.ts";
 export { type DType, dtypes, type TypedArray } from "./dtype.ts";
+export { differentiable } from "./function.ts";
 export * from "./ops.generated.ts";
+export { transposedProduct } from "./products.ts";
 export { type OperatorRun, type Product, recordOperators } from "./profile.ts";
 export * from "./runtime.ts";
 export { type NamedTensors, readSafetensors, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";

@@ -130,12 +130,17 @@ const op_emptyLike = operator("aten::empty_like", "");
 const op_fromFile = operator("aten::from_file", "");
 const op_embedding = operator("aten::embedding", "");
 const op_gelu = operator("aten::gelu", "");
+const op_geluBackward = operator("aten::gelu_backward", "");
 const op_relu = operator("aten::relu", "");
 const op_relu_ = operator("aten::relu_", "");
 const op_silu = operator("aten::silu", "");
+const op_siluBackward = operator("aten::silu_backward", "");
 const op_softmax = operator("aten::softmax", "int");
+const op_softmaxBackward = operator("aten::_softmax_backward_data", "");
 const op_logSoftmax = operator("aten::log_softmax", "int");
 const op_layerNorm = operator("aten::layer_norm", "");
+const op_nativeLayerNorm = operator("aten::native_layer_norm", "");
+const op_nativeLayerNormBackward = operator("aten::native_layer_norm_backward", "");
 const op_batchNorm = operator("aten::batch_norm", "");
 const op_conv2d = operator("aten::conv2d", "");
 const op_avgPool2d = operator("aten::avg_pool2d", "");
@@ -1029,10 +1034,47 @@ export function embedding(weight: Tensor, indices: Tensor, options?: { paddingId
 }
 
 /**
+ * aten::gelu_backward(Tensor grad_output, Tensor self, *, str approximate="none") -> Tensor
+ */
+export function geluBackward(gradOutput: Tensor, self: Tensor, options?: { approximate?: string | undefined }): Tensor {
+  return wrap(call(op_geluBackward, gradOutput.handle, self.handle, options?.approximate));
+}
+
+/**
+ * aten::silu_backward(Tensor grad_output, Tensor self) -> Tensor
+ */
+export function siluBackward(gradOutput: Tensor, self: Tensor): Tensor {
+  return wrap(call(op_siluBackward, gradOutput.handle, self.handle));
+}
+
+/**
+ * aten::_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor
+ */
+export function softmaxBackward(gradOutput: Tensor, options: { output: Tensor; dim: number; inputDtype: DType }): Tensor {
+  return wrap(call(op_softmaxBackward, gradOutput.handle, options.output.handle, options.dim, dtypeCode(options.inputDtype)));
+}
+
+/**
  * aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor
  */
 export function layerNorm(input: Tensor, normalizedShape: readonly number[], options?: { weight?: Tensor | undefined; bias?: Tensor | undefined; eps?: number | undefined; cudnnEnable?: boolean | undefined }): Tensor {
   return wrap(call(op_layerNorm, input.handle, normalizedShape, options?.weight?.handle, options?.bias?.handle, options?.eps, options?.cudnnEnable));
+}
+
+/**
+ * aten::native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)
+ */
+export function nativeLayerNorm(input: Tensor, normalizedShape: readonly number[], eps: number, options?: { weight?: Tensor | undefined; bias?: Tensor | undefined }): [Tensor, Tensor, Tensor] {
+  const results = call(op_nativeLayerNorm, input.handle, normalizedShape, options?.weight?.handle, options?.bias?.handle, eps) as unknown[];
+  return [wrap(results[0]), wrap(results[1]), wrap(results[2])];
+}
+
+/**
+ * aten::native_layer_norm_backward(Tensor grad_out, Tensor input, SymInt[] normalized_shape, Tensor mean, Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)
+ */
+export function nativeLayerNormBackward(gradOut: Tensor, options: { input: Tensor; normalizedShape: readonly number[]; mean: Tensor; rstd: Tensor; weight?: Tensor | undefined; bias?: Tensor | undefined; outputMask: readonly boolean[] }): [Tensor, Tensor, Tensor] {
+  const results = call(op_nativeLayerNormBackward, gradOut.handle, options.input.handle, options.normalizedShape, options.mean.handle, options.rstd.handle, options.weight?.handle, options.bias?.handle, options.outputMask) as unknown[];
+  return [wrap(results[0]), wrap(results[1]), wrap(results[2])];
 }
 
 /**

@@ -1,6 +1,7 @@
 // How much memory a training step takes, before it is taken.
 import type { ModelConfig } from "../../models/config.ts";
 import { modelConfig } from "../../models/presets.ts";
+import { elementsTogether } from "../../optim/optimizer.ts";
 import { formatBytes } from "../../telemetry/format.ts";
 import { resolveBatch } from "../batch.ts";
 import type { Config, OptimConfig } from "../config/types.ts";
@@ -64,16 +65,17 @@ export function memoryEstimate(config: Config, { microBatch, processes = 1 }: Me
       average: config.optim.emaDecay === undefined ? 0 : 4 * count("trained"),
       gradients: 4 * count("trained"),
       moments: 4 * momentsOf(config.optim) * count("trained"),
+      update: updateBytes(config.optim, count("trained")),
       loss: lossBytes({ batchSize, local, width: model.embed_dim }),
       ...activationBytes(towers, { microBatch, local }),
     },
     (bytes) => bytes * blockShare,
   );
-  const { held, activations, loss, weights, average, gradients, moments } = tensors;
+  const { held, activations, loss, weights, average, gradients, moments, update } = tensors;
   const rest = { batches: batchBytes(model) * local, program: programBytes + workerBytes * config.data.workers };
   // A step begins without gradients: they come as the activations of a whole batch go, but stay from one micro-batch to the next.
   const way = microBatch < local ? activations + gradients : Math.max(activations, gradients);
-  const working = Math.max(way, held + loss);
+  const working = Math.max(way, held + loss, gradients + update);
   const total = weights + average + moments + working + rest.batches + rest.program;
   return { weights, average, gradients, moments, activations, loss, ...rest, total };
 }
@@ -100,6 +102,11 @@ function momentsOf(optim: OptimConfig): number {
     case "sgd":
       return optim.momentum > 0 ? 1 : 0;
   }
+}
+
+/** What an optimizer makes on the way: LAMB and Lion directions, of as many parameters as are updated together. */
+function updateBytes({ kind }: OptimConfig, trained: number): number {
+  return kind === "lamb" || kind === "lion" ? 4 * Math.min(trained, elementsTogether) : 0;
 }
 
 /** A tower as its stages are trained. */

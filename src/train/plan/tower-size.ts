@@ -6,19 +6,19 @@ import type { Precision } from "../encode.ts";
 export interface StageSize {
   /** Numbers that are trained. */
   readonly parameters: number;
-  /** Those among them that autocast makes a copy of. */
+  /** Those among them that autocast makes a copy of, which is kept. */
   readonly matrices: number;
   /** Those of the largest tensor, whose gradient is made before it is added to what is there. */
   readonly largest: number;
   /** What it is given, which is all that gradient checkpointing keeps of it. */
   readonly input: number;
-  /** What autograd keeps for the way back, the input among it. */
+  /** What is kept for the way back, the input among it. */
   readonly kept: number;
   /** What its way forward or back takes for a moment beside that. */
   readonly passing: number;
 }
 
-/** Bytes of a number in the residual stream and the norms, and in what autocast computes in the towers' precision. */
+/** Bytes of a number in the parameters, and in what is computed in the towers' precision. */
 interface Widths {
   readonly full: number;
   readonly half: number;
@@ -50,16 +50,14 @@ function visionTransformer({ vision_cfg, embed_dim }: ModelConfig, widths: Width
     matrices: 3 * patchSize ** 2 * width,
     largest: 3 * patchSize ** 2 * width,
     input: 0, // the batch itself
-    // The picture as the convolution reads it, and what the norm before the blocks reads.
-    kept: widths.half * pixels + widths.full * tokens * width,
-    passing: widths.full * pixels + (widths.half + 2 * widths.full) * (patches + 1) * width,
+    // The picture as patches, and what the norm before the blocks reads.
+    kept: widths.half * pixels + widths.half * tokens * width,
+    passing: widths.full * pixels + 3 * widths.half * (patches + 1) * width,
   };
   const heads = width / head_width;
   const layers = vision_cfg.layers as number;
-  return transformer(
-    { embedding, layers, tokens, width, heads, mlp: Math.trunc(width * mlp_ratio), embed_dim },
-    widths,
-  );
+  const mlp = Math.trunc(width * mlp_ratio);
+  return transformer({ embedding, layers, tokens, width, heads, mlp, embed_dim, number: widths.half }, widths);
 }
 
 function textTransformer({ text_cfg, embed_dim }: ModelConfig, widths: Widths): StageSize[] {
@@ -72,10 +70,8 @@ function textTransformer({ text_cfg, embed_dim }: ModelConfig, widths: Widths): 
     kept: 8 * tokens, // the token ids
     passing: 2 * widths.full * tokens * width,
   };
-  return transformer(
-    { embedding, layers, tokens, width, heads, mlp: Math.trunc(width * mlp_ratio), embed_dim },
-    widths,
-  );
+  const mlp = Math.trunc(width * mlp_ratio);
+  return transformer({ embedding, layers, tokens, width, heads, mlp, embed_dim, number: widths.full }, widths);
 }
 
 interface TransformerShape {
@@ -87,35 +83,37 @@ interface TransformerShape {
   /** Width of the perceptron's hidden layer. */
   readonly mlp: number;
   readonly embed_dim: number;
+  /** Bytes of a number in the residual stream. */
+  readonly number: number;
 }
 
 /** The last block works on the one token that the features are read at; its keys and values still are all tokens'. */
-function transformer({ embedding, layers, ...shape }: TransformerShape, { full, half }: Widths): StageSize[] {
+function transformer({ embedding, layers, number, ...shape }: TransformerShape, { full, half }: Widths): StageSize[] {
   const { tokens, width, heads, mlp, embed_dim } = shape;
   const matrices = 4 * width ** 2 + 2 * width * mlp;
   const largest = width * Math.max(3 * width, mlp);
   const parameters = matrices + 9 * width + mlp; // the biases, and the gains and biases of two norms
-  const stream = full * tokens * width;
+  const stream = number * tokens * width;
   const computed = half * tokens * width;
-  const statistics = 4 * tokens * (4 + heads);
-  // Queries, keys, values and what the kernel gave, which computes in full; and that as the last projection reads it.
-  const attention = (4 * full + (half === full ? 0 : half)) * width;
-  // Of a token: what both norms read, in full, and what they gave; attention; the perceptron's hidden layer twice.
-  const perToken = (2 * full + 2 * half) * width + attention + 2 * half * mlp;
+  const statistics = 4 * tokens * 4;
+  // Scores of a sample in float32 and what is computed of them there, and the same as products read it (src/nn/heads.ts).
+  const scores = heads * tokens ** 2 * (3 * full + 2 * half);
   const block: StageSize = {
     parameters,
-    matrices,
+    matrices: 0,
     largest,
     input: stream,
-    kept: tokens * perToken + statistics,
-    passing: stream + 2 * computed + half * tokens * mlp + (half === full ? 0 : 2 * stream),
+    // What both norms read; queries, keys, values and what attention gave; the perceptron's hidden layer.
+    kept: 2 * stream + 4 * computed + half * tokens * mlp + statistics,
+    passing: 2 * stream + computed + Math.max(8 * computed + scores, 3 * half * tokens * mlp),
   };
   const last: StageSize = {
     parameters: parameters + 2 * width,
     matrices,
     largest,
     input: stream,
-    kept: 3 * stream + computed + perToken + statistics,
+    // What the norm reads and gave, and keys and values, which the kernel reads in full; all else is of one token.
+    kept: stream + (half === full ? 1 : 2) * computed + 2 * full * tokens * width + statistics,
     passing: stream + 2 * computed,
   };
   const projection: StageSize = {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { tensor } from "../tensor/index.ts";
-import { BatchNorm2d } from "./norm.ts";
+import { BatchNorm2d } from "./batch-norm.ts";
 
 test("batch norm normalises by the batch in training, and by what it has seen in evaluation", () => {
   const norm = new BatchNorm2d(1);

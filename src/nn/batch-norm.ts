@@ -1,29 +1,10 @@
-import { batchNorm, layerNorm, noGrad, ones, scope, type Tensor, tensor, zeros } from "../tensor/index.ts";
+import { batchNorm, noGrad, ones, scope, type Tensor, tensor, zeros } from "../tensor/index.ts";
 import { gainAndBias } from "./init.ts";
 import { Module } from "./module.ts";
 import { type Gather, type Moments, momentsOfAll } from "./moments.ts";
 import { isRecomputing } from "./recompute.ts";
 
-const eps = 1e-5; // PyTorch's default for both
-
-/** Normalises the last dimension. */
-export class LayerNorm extends Module {
-  readonly weight: Tensor;
-  readonly bias: Tensor;
-  readonly #shape: readonly number[];
-
-  constructor(width: number) {
-    super();
-    const [weight, bias] = gainAndBias(width);
-    this.weight = this.parameter("weight", weight);
-    this.bias = this.parameter("bias", bias);
-    this.#shape = [width];
-  }
-
-  forward(x: Tensor): Tensor {
-    return layerNorm(x, this.#shape, { weight: this.weight, bias: this.bias, eps });
-  }
-}
+const eps = 1e-5; // PyTorch's default
 
 /** Normalises each channel of [B, C, H, W]: in training by the batch, and keeps running statistics for evaluation. */
 export class BatchNorm2d extends Module {

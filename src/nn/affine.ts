@@ -1,0 +1,27 @@
+// y = x W^T + b written out with its derivative; products are computed in the type of what comes in.
+import { linear, type Tensor, transposedProduct } from "../tensor/index.ts";
+
+/** Weight [out, in] and bias [out], of any type. */
+export interface AffineParameters {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+}
+
+/** x [..., in] -> [..., out]. */
+export function affine(x: Tensor, { weight, bias }: AffineParameters): Tensor {
+  return linear(x, weight.to(x.dtype), { bias: bias.to(x.dtype) });
+}
+
+/** The gradient of x, [..., in], from that of y, [..., out]. */
+export function affineInputGradient(gradient: Tensor, weight: Tensor): Tensor {
+  return gradient.matmul(weight.to(gradient.dtype));
+}
+
+/** The gradients of weight and bias, in their types, from that of y, [..., out], and from x, [..., in]. */
+export function affineGradients(
+  { weight, bias }: AffineParameters,
+  { gradient, x }: { gradient: Tensor; x: Tensor },
+): [weight: Tensor, bias: Tensor] {
+  const [rows, inputs] = [gradient.flatten({ endDim: -2 }), x.flatten({ endDim: -2 })];
+  return [transposedProduct(rows, inputs).to(weight.dtype), rows.sumDim({ dim: [0] }).to(bias.dtype)];
+}

@@ -1,0 +1,91 @@
+// Multi-head attention, softmax(Q K^T / sqrt(d)) V, by plain products of matrices, with its derivative written out. On a CPU and
+// at CLIP's short sequences this takes half as long as libtorch's fused kernel (docs/performance.md). Scores and their softmax are in
+// float32 where bfloat16 comes.
+import { cat, type DType, empty, full, scope, softmaxBackward, type Tensor } from "../tensor/index.ts";
+
+export interface HeadsOptions {
+  readonly heads: number;
+  /** Every token attends to itself and those before it alone. */
+  readonly isCausal: boolean;
+}
+
+/** Scores that are in memory at once; samples beyond them wait for their turn. */
+const maxScores = 2 ** 22;
+
+/** Queries, keys and values side by side, [B, tokens, 3 width] -> [B, tokens, width]. */
+export function attendHeads(projected: Tensor, options: HeadsOptions): Tensor {
+  return inTurns([projected], options, ([part]) => {
+    const { layout, v, probabilities } = scored(part!, options);
+    return layout.merge([probabilities.to(v.dtype).bmm(v)]);
+  });
+}
+
+/** The gradient of what went in, [B, tokens, 3 width], from that of what came out; the scores are computed a second time. */
+export function attendHeadsBackward(gradient: Tensor, projected: Tensor, options: HeadsOptions): Tensor {
+  return inTurns([projected, gradient], options, ([part, incoming]) => {
+    const { layout, q, k, v, scale, probabilities } = scored(part!, options);
+    const [dOut] = layout.split(incoming!, 1) as [Tensor];
+    const dV = probabilities.to(v.dtype).transpose(1, 2).bmm(dOut);
+    const { dtype } = probabilities;
+    const dProbabilities = dOut.bmm(v.transpose(1, 2)).to(dtype);
+    const dScores = softmaxBackward(dProbabilities, { output: probabilities, dim: -1, inputDtype: dtype });
+    const scaled = dScores.mul_(scale).to(v.dtype);
+    return layout.merge([scaled.bmm(k), scaled.transpose(1, 2).bmm(q), dV]);
+  });
+}
+
+/** Runs `body` on as many samples at a time as `maxScores` allows. */
+function inTurns(
+  inputs: readonly Tensor[],
+  { heads }: HeadsOptions,
+  body: (parts: readonly Tensor[]) => Tensor,
+): Tensor {
+  const [batch, tokens] = inputs[0]!.shape as [number, number];
+  const samples = Math.max(1, Math.floor(maxScores / (heads * tokens ** 2)));
+  if (samples >= batch) return scope(() => body(inputs));
+  const turns = Array.from({ length: Math.ceil(batch / samples) }, (_, i) => i * samples);
+  return cat(
+    turns.map((start) =>
+      scope(() => body(inputs.map((input) => input.narrow(0, start, Math.min(samples, batch - start))))),
+    ),
+  );
+}
+
+function scored(projected: Tensor, { heads, isCausal }: HeadsOptions) {
+  const layout = new HeadLayout(heads);
+  const [q, k, v] = layout.split(projected, 3) as [Tensor, Tensor, Tensor];
+  const scale = q.size(2) ** -0.5;
+  const precise = q.dtype === "bfloat16" ? "float32" : q.dtype;
+  const scores = q.to(precise).mul(scale).bmm(k.to(precise).transpose(1, 2));
+  if (isCausal) scores.add_(causalMask(projected.size(1), precise));
+  return { layout, q, k, v, scale, probabilities: scores.softmax(-1) };
+}
+
+/** [tokens, tokens]: nothing for what a token may see, minus infinity for the tokens after it. */
+function causalMask(tokens: number, dtype: DType): Tensor {
+  return full([tokens, tokens], Number.NEGATIVE_INFINITY, { dtype }).triu_({ diagonal: 1 });
+}
+
+/** Between tokens side by side, [B, tokens, parts * width], and a part's heads one after the other, [B * heads, tokens, d]. */
+class HeadLayout {
+  readonly #heads: number;
+
+  constructor(heads: number) {
+    this.#heads = heads;
+  }
+
+  split(x: Tensor, parts: number): Tensor[] {
+    const [batch, tokens, width] = x.shape as [number, number, number];
+    const split = x.view([batch, tokens, parts, this.#heads, -1]).permute([2, 0, 3, 1, 4]);
+    return split.reshape([parts, batch * this.#heads, tokens, width / parts / this.#heads]).unbind();
+  }
+
+  merge(parts: readonly Tensor[]): Tensor {
+    const [rows, tokens, d] = parts[0]!.shape as [number, number, number];
+    const heads = this.#heads;
+    const merged = empty([rows / heads, tokens, parts.length, heads, d], { dtype: parts[0]!.dtype });
+    for (const [i, part] of parts.entries())
+      merged.select(2, i).copy_(part.view([rows / heads, heads, tokens, d]).transpose(1, 2));
+    return merged.flatten({ startDim: 2 });
+  }
+}

@@ -1,0 +1,44 @@
+import type { Tensor } from "../tensor/index.ts";
+import type { Activation } from "./activation.ts";
+import { affine, affineGradients, affineInputGradient } from "./affine.ts";
+import { Linear } from "./linear.ts";
+import { Module } from "./module.ts";
+import type { Branch } from "./residual.ts";
+
+/** Two linear layers, with the names of OpenCLIP's `mlp`. */
+export class Perceptron extends Module {
+  readonly cFc: Linear;
+  readonly cProj: Linear;
+  readonly #activation: Activation;
+
+  constructor(width: number, hidden: number, activation: Activation) {
+    super();
+    this.cFc = this.child("c_fc", new Linear(width, hidden));
+    this.cProj = this.child("c_proj", new Linear(hidden, width));
+    this.#activation = activation;
+  }
+
+  /** [B, tokens, width], the same out. */
+  forward(x: Tensor): Tensor {
+    return this.cProj.forward(this.#activation.forward(this.cFc.forward(x)));
+  }
+
+  /** The same with its derivative written out; what the activation gave is computed a second time. */
+  branch(): Branch<"hidden"> {
+    const { cFc, cProj } = this;
+    const activation = this.#activation;
+    return {
+      parameters: [cFc.weight, cFc.bias, cProj.weight, cProj.bias],
+      forward: (h) => {
+        const hidden = affine(h, cFc);
+        return { output: affine(activation.forward(hidden), cProj), kept: { hidden } };
+      },
+      backward: (gradient, { h, kept: { hidden }, isWanted }) => {
+        const ofProj = isWanted ? affineGradients(cProj, { gradient, x: activation.forward(hidden) }) : [];
+        const dHidden = activation.backward(affineInputGradient(gradient, cProj.weight), hidden);
+        const ofFc = isWanted ? affineGradients(cFc, { gradient: dHidden, x: h }) : [];
+        return { input: affineInputGradient(dHidden, cFc.weight), parameters: [...ofFc, ...ofProj] };
+      },
+    };
+  }
+}

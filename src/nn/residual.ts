@@ -1,0 +1,42 @@
+// x + f(norm(x)), the branch of a pre-norm transformer, with its derivative written out: it keeps less than autograd would, casts
+// nothing twice, and takes each product in one piece.
+import { autocastType, differentiable, type Tensor, withoutAutocast } from "../tensor/index.ts";
+import type { LayerNorm } from "./layer-norm.ts";
+
+/** f of a branch: [B, tokens, width] in and out, in one type. `Kept` names what it keeps for its derivative. */
+export interface Branch<Kept extends string> {
+  readonly parameters: readonly Tensor[];
+  forward(h: Tensor): { output: Tensor; kept: Readonly<Record<Kept, Tensor>> };
+  /** From the gradient of the output to those of h and of the parameters, which are left out where they are not wanted. */
+  backward(
+    gradient: Tensor,
+    from: { h: Tensor; kept: Readonly<Record<Kept, Tensor>>; isWanted: boolean },
+  ): { input: Tensor; parameters: readonly Tensor[] };
+}
+
+type Moments = { x: Tensor; mean: Tensor; rstd: Tensor };
+
+/** x + f(norm(x)): [B, tokens, width], of x's type; f works in autocast's. What the norm gave is computed a second time. */
+export function residual<Kept extends string>(
+  x: Tensor,
+  { norm, branch }: { norm: LayerNorm; branch: Branch<Kept> },
+): Tensor {
+  const type = autocastType("cpu") ?? x.dtype;
+  return differentiable<Kept | keyof Moments>([x, norm.weight, norm.bias, ...branch.parameters], () =>
+    withoutAutocast({ device: "cpu" }, () => {
+      const { h, mean, rstd } = norm.withMoments(x);
+      const { output, kept } = branch.forward(h.to(type));
+      return {
+        output: output.dtype === x.dtype ? output.add_(x) : x.add(output),
+        kept: { ...kept, x, mean, rstd },
+        derivative: (gradient, { x, mean, rstd, ...kept }, [, , , ...wanted]) => {
+          const h = norm.forward(x).to(type);
+          const from = { h, kept: kept as Readonly<Record<Kept, Tensor>>, isWanted: wanted.includes(true) };
+          const { input, parameters } = branch.backward(gradient.to(type), from);
+          const { dx, weight, bias } = norm.backward(input.to(x.dtype), { x, mean, rstd });
+          return [dx.add_(gradient), weight, bias, ...wanted.map((_, i) => parameters[i])];
+        },
+      };
+    }),
+  );
+}
