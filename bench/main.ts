@@ -36,7 +36,7 @@ const benches: Readonly<Record<string, Bench>> = {
   zeroshot: { file: "zeroshot/main.ts", quick: alone, all: alone, ...written },
   growth: { file: "growth/main.ts", quick: [["--only", "data"]], all: alone, ...written },
   loader: { file: "loader/main.ts", quick: [["--pairs", "3"]], all: alone, ...printed },
-  branches: { file: "branches.ts", quick: [["--turns", "5"]], all: alone, ...written },
+  layers: { file: "layers.ts", quick: [["--turns", "5"]], all: alone, ...written },
   products: { file: "products.ts", quick: alone, all: alone, ...written },
   tokenizer: { file: "tokenizer.ts", quick: alone, all: alone, ...printed },
   "op-overhead": { file: "op-overhead.ts", quick: alone, all: alone, ...printed },
