@@ -1,10 +1,9 @@
 // A caching allocator for CPU tensors. A training step asks for the same sizes again and again; glibc's malloc answers
-// with fresh pages each time or with ever more fragments, so that a process grows without any leak. Freed blocks are kept
-// in bins by size: a steady step takes no memory from the system and touches no new page (docs/performance.md, "Memory").
+// with fresh pages each time or with ever more fragments, so that a process grows without any leak. What is freed is kept, small blocks in
+// bins by size and large ones as pages: a steady step takes no memory from the system (docs/performance.md, "Memory").
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/util/Exception.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
@@ -13,23 +12,25 @@
 #include <cstring>
 
 #include "addon.h"
+#include "pages.h"
 
 namespace fastclip {
 namespace {
 
-constexpr size_t kAlignment = 64;              // a cache line, and the widest vector register
-constexpr size_t kMapped = size_t{1} << 20;    // from here on blocks come from mmap and go back to the system whole
-constexpr size_t kHugePage = size_t{2} << 20;  // from here on huge pages are asked for
-constexpr size_t kSteps = 8;                   // bins per power of two: at most 1/8 of a block is unused
-constexpr size_t kNeighbours = 2;              // a block of the next bins serves too
+constexpr size_t kAlignment = 64;            // a cache line, and the widest vector register
+constexpr size_t kLarge = size_t{1} << 20;   // from here on blocks are pages
+constexpr size_t kSteps = 8;                 // bins per power of two: at most 1/8 of a block is unused
+constexpr size_t kNeighbours = 2;            // a block of the next bins serves too
 constexpr size_t kBins = 64 * kSteps;
 
 // Lies in front of each block's memory, and takes as much as keeps that aligned.
 struct alignas(kAlignment) Header {
-  size_t bin;
+  size_t bin;    // of a small block
   size_t bytes;  // header included
   Header* next;
 };
+
+bool isLarge(const Header* block) { return block->bytes >= kLarge; }
 
 size_t binOf(size_t bytes) {
   const size_t units = (bytes + kAlignment - 1) / kAlignment;
@@ -64,7 +65,7 @@ class CachingAllocator final : public c10::Allocator {
 
   AllocatorFigures figures() {
     std::lock_guard<std::mutex> lock(mutex_);
-    return {used_, cached_, peak_};
+    return {used_, cached(), peak_};
   }
 
   void resetPeak() {
@@ -84,16 +85,16 @@ class CachingAllocator final : public c10::Allocator {
     if (bytes > (size_t{1} << 46)) fail(bytes);
     std::lock_guard<std::mutex> lock(mutex_);
     const size_t bin = binOf(bytes);
-    Header* block = fromCache(bin);
+    const size_t wanted = blockBytes(bin) < kLarge ? blockBytes(bin) : Pages::rounded(bytes + sizeof(Header));
+    Header* block = wanted < kLarge ? fromBins(bin) : fromPages(pages_.take(wanted));
     if (block == nullptr) {
       // What is kept never makes the whole more than a quarter larger than the most that was ever in use at once.
-      const size_t wanted = blockBytes(bin);
       const size_t limit = std::max(peak_, used_ + wanted) * 5 / 4;
-      if (used_ + cached_ + wanted > limit) evictDownTo(limit - std::min(limit, used_ + wanted));
-      block = fromSystem(bin);
+      if (used_ + cached() + wanted > limit) evictDownTo(limit - std::min(limit, used_ + wanted));
+      block = fromSystem(bin, wanted);
       if (block == nullptr) {
         evictDownTo(0);
-        block = fromSystem(bin);
+        block = fromSystem(bin, wanted);
       }
       if (block == nullptr) fail(bytes);
     }
@@ -107,52 +108,55 @@ class CachingAllocator final : public c10::Allocator {
     std::abort();
   }
 
-  Header* fromCache(size_t bin) {
+  size_t cached() const { return binned_ + pages_.free(); }
+
+  Header* fromBins(size_t bin) {
     for (size_t i = bin; i < std::min(bin + kNeighbours + 1, kBins); ++i) {
       Header* block = bins_[i];
       if (block == nullptr) continue;
       bins_[i] = block->next;
-      cached_ -= block->bytes;
+      binned_ -= block->bytes;
       return block;
     }
     return nullptr;
   }
 
-  static Header* fromSystem(size_t bin) {
-    const size_t bytes = blockBytes(bin);
+  static Header* fromPages(Pages::Piece piece) {
+    return piece.memory == nullptr ? nullptr : new (piece.memory) Header{0, piece.bytes, nullptr};
+  }
+
+  static Header* fromSystem(size_t bin, size_t wanted) {
+    if (wanted >= kLarge) return fromPages(Pages::map(wanted));
     void* memory = nullptr;
-    if (bytes < kMapped) {
-      if (posix_memalign(&memory, kAlignment, bytes) != 0) return nullptr;
-    } else {
-      memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-      if (memory == MAP_FAILED) return nullptr;
-#ifdef MADV_HUGEPAGE
-      if (bytes >= kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
-    }
-    return new (memory) Header{bin, bytes, nullptr};
+    if (posix_memalign(&memory, kAlignment, wanted) != 0) return nullptr;
+    return new (memory) Header{bin, wanted, nullptr};
   }
 
-  static void toSystem(Header* block) {
-    if (block->bytes < kMapped) std::free(block);
-    else munmap(block, block->bytes);
+  void put(Header* block) {
+    used_ -= block->bytes;
+    if (isLarge(block)) return pages_.put({block, block->bytes});
+    binned_ += block->bytes;
+    block->next = bins_[block->bin];
+    bins_[block->bin] = block;
   }
 
-  // Gives the largest kept blocks back first.
+  // Pages go back first: they are most of it, and can be given back in part.
   void evictDownTo(size_t bytes) {
-    for (size_t i = kBins; i-- > 0 && cached_ > bytes;) {
-      while (bins_[i] != nullptr && cached_ > bytes) {
+    pages_.shrinkTo(bytes - std::min(bytes, binned_));
+    for (size_t i = kBins; i-- > 0 && cached() > bytes;) {
+      while (bins_[i] != nullptr && cached() > bytes) {
         Header* block = bins_[i];
         bins_[i] = block->next;
-        cached_ -= block->bytes;
-        toSystem(block);
+        binned_ -= block->bytes;
+        std::free(block);
       }
     }
   }
 
   std::mutex mutex_;
   std::array<Header*, kBins> bins_{};
-  size_t used_ = 0, cached_ = 0, peak_ = 0;
+  Pages pages_;
+  size_t used_ = 0, binned_ = 0, peak_ = 0;
 };
 
 // Never destroyed: tensors in static storage may outlive every other static.
@@ -164,12 +168,8 @@ CachingAllocator& allocator() {
 void CachingAllocator::release(void* data) {
   if (data == nullptr) return;
   CachingAllocator& self = allocator();
-  Header* block = static_cast<Header*>(data) - 1;
   std::lock_guard<std::mutex> lock(self.mutex_);
-  self.used_ -= block->bytes;
-  self.cached_ += block->bytes;
-  block->next = self.bins_[block->bin];
-  self.bins_[block->bin] = block;
+  self.put(static_cast<Header*>(data) - 1);
 }
 
 }  // namespace

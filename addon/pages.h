@@ -1,0 +1,40 @@
+// Large pieces of memory, in whole pages: what is freed is joined with its free neighbours, and cut where less is asked for. So what one
+// phase of a training step leaves, activations, serves the next, whose pieces have other sizes, gradients.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace fastclip {
+
+class Pages {
+ public:
+  // As many bytes as are taken for a wish.
+  static size_t rounded(size_t bytes);
+
+  struct Piece {
+    void* memory;  // null where there is none
+    size_t bytes;
+  };
+  // The smallest free piece that is large enough, cut to what is wished if enough is left of it.
+  Piece take(size_t bytes);
+  // A new piece from the system.
+  static Piece map(size_t bytes);
+  void put(Piece piece);
+  // Gives free memory back to the system, of the largest pieces first, until no more than so many bytes are free.
+  void shrinkTo(size_t bytes);
+  size_t free() const { return free_; }
+
+ private:
+  using ByAddress = std::map<char*, size_t>;
+  void insert(char* memory, size_t bytes);
+  void erase(ByAddress::iterator piece);
+
+  ByAddress byAddress_;
+  std::set<std::pair<size_t, char*>> bySize_;
+  size_t free_ = 0;
+};
+
+}  // namespace fastclip
