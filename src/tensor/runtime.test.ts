@@ -96,6 +96,26 @@ test("blocks of any size come from a bin that is large enough and at most an eig
   }
 });
 
+test("a large block is cut where less is asked for, and what is freed is joined again", () => {
+  T.emptyCache();
+  const held = (): number => {
+    const { used, cached } = T.tensorMemory();
+    return used + cached;
+  };
+  const bytes = (size: number): T.Tensor => T.empty([size], { dtype: "uint8" });
+  bytes(24 * MiB).free();
+  const whole = held();
+  for (let round = 0; round < 2; round++) {
+    const parts = [7, 5, 10].map((size) => bytes(size * MiB));
+    expect(held()).toBe(whole);
+    for (const i of [1, 0, 2]) parts[i]!.free();
+    const joined = bytes(24 * MiB);
+    expect(held()).toBe(whole);
+    joined.free();
+  }
+  T.emptyCache();
+});
+
 test("what is kept never exceeds a quarter over the most that was used", () => {
   T.emptyCache();
   T.resetPeakMemory();

@@ -42,7 +42,7 @@ export function configuredModel({ name, patchDropout }: Config["model"]): ModelC
   return { ...built, vision_cfg: { ...built.vision_cfg, patch_dropout: patchDropout } };
 }
 
-// Memory comes in blocks of a few sizes: up to an eighth of a block is not used.
+// Blocks are somewhat larger than their tensors: whole pages, and of small ones a few sizes.
 const blockShare = 1.03;
 
 // Resident before a model is made, on Linux x86-64 with libtorch 2.15's CPU library, and for each of the loader's threads.
