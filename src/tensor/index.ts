@@ -8,6 +8,7 @@ export { type DType, dtypes, type TypedArray } from "./dtype.ts";
 export * from "./ops.generated.ts";
 export { type OperatorRun, type Product, recordOperators } from "./profile.ts";
 export * from "./runtime.ts";
-export { type NamedTensors, readSafetensors, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
+export { type NamedTensors, readSafetensors, type SafetensorsFile } from "./safetensors.ts";
 export { scope } from "./scope.ts";
 export { isTorchFile, readTorchFile } from "./torch-file/read.ts";
+export { writeSafetensors } from "./write-safetensors.ts";
