@@ -43,7 +43,7 @@ function ourSide(folder: string): Side {
     if (action === "save") rmSync(path, { recursive: true, force: true });
     const start = performance.now();
     if (action === "save")
-      saveCheckpoint(folder, { trainer, ema: undefined, state, preprocess, pairs: join(folder, "none") });
+      await saveCheckpoint(folder, { trainer, ema: undefined, state, preprocess, pairs: join(folder, "none") });
     else loadCheckpoint(path, { trainer, ema: undefined });
     const seconds = (performance.now() - start) / 1000;
     return { seconds, bytes: readdirSync(path).reduce((sum, file) => sum + statSync(join(path, file)).size, 0) };

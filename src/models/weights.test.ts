@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { copyFileSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,16 +21,18 @@ const config = parseModelConfig(
 const values = (model: CLIP) => [...model.stateDict().values()].map((tensor) => tensor.toArray());
 
 /** Writes a changed state dict and gives the file's path. */
-function write(model: CLIP, change: (state: Map<string, Tensor>) => Map<string, Tensor>): string {
+async function write(model: CLIP, change: (state: Map<string, Tensor>) => Map<string, Tensor>): Promise<string> {
   const path = join(folder, "changed.safetensors");
-  writeSafetensors(path, change(model.stateDict()));
+  await writeSafetensors(path, change(model.stateDict()));
   return path;
 }
 
-test("a saved folder loads again: configuration, weights and statistics", () => {
+test("a saved folder loads again: configuration, weights and statistics", async () => {
   const model = new CLIP(config);
   model.buffers().get("visual.bn1.num_batches_tracked")!.fill_(5);
-  saveModel(folder, model);
+  const hashes = await saveModel(folder, model);
+  const written = createHash("sha256").update(readFileSync(join(folder, weightsFile)));
+  expect(hashes).toEqual({ [weightsFile]: written.digest("hex") });
   expect(modelConfig(folder)).toEqual(config);
   const { preprocess_cfg } = JSON.parse(readFileSync(join(folder, "open_clip_config.json"), "utf8"));
   expect(preprocess_cfg.mean).toEqual([0.48145466, 0.4578275, 0.40821073]);
@@ -41,9 +44,9 @@ test("a saved folder loads again: configuration, weights and statistics", () => 
   expect(values(other)).toEqual(values(model));
 });
 
-test("what other writers do differently is accepted", () => {
+test("what other writers do differently is accepted", async () => {
   const model = new CLIP(config);
-  const path = write(model, (state) => {
+  const path = await write(model, (state) => {
     state.set("logit_scale", model.logitScale.view([1]));
     state.set("attn_mask", zeros([8, 8]));
     for (const name of state.keys()) if (name.endsWith("num_batches_tracked")) state.delete(name);
@@ -54,9 +57,9 @@ test("what other writers do differently is accepted", () => {
   expect(values(other)).toEqual(values(model));
 });
 
-test("a file of another model is refused with its name", () => {
+test("a file of another model is refused with its name", async () => {
   const model = new CLIP(config);
-  const path = write(model, (state) => {
+  const path = await write(model, (state) => {
     state.delete("text_projection");
     return state.set("visual.proj", zeros([2, 2]));
   });

@@ -64,15 +64,19 @@ function adapt(tensors: Map<string, Tensor>, own: Map<string, Tensor>): Map<stri
   return state;
 }
 
-/** Writes weights and configuration into a folder that OpenCLIP loads as `local-dir:FOLDER`. */
-export function saveModel(
+/**
+ * Writes weights and configuration into a folder that OpenCLIP loads as `local-dir:FOLDER`. Returns the SHA-256 of the file of weights by its
+ * name, as `seal` takes it.
+ */
+export async function saveModel(
   folder: string,
   model: CLIP,
   options: { preprocess?: PreprocessConfig; metadata?: Readonly<Record<string, string>> } = {},
-): void {
+): Promise<Record<string, string>> {
   const { preprocess = openAIPreprocess, metadata } = options;
   mkdirSync(folder, { recursive: true });
-  writeSafetensors(join(folder, weightsFile), model.stateDict(), metadata);
+  const hash = await writeSafetensors(join(folder, weightsFile), model.stateDict(), metadata);
   const config = { model_cfg: model.config, preprocess_cfg: preprocess };
   writeFileSync(join(folder, configFile), `${JSON.stringify(config, null, 2)}\n`);
+  return { [weightsFile]: hash };
 }

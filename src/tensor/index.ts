@@ -10,6 +10,7 @@ export * from "./ops.generated.ts";
 export { transposedProduct } from "./products.ts";
 export { type OperatorRun, type Product, recordOperators } from "./profile.ts";
 export * from "./runtime.ts";
-export { type NamedTensors, readSafetensors, type SafetensorsFile, writeSafetensors } from "./safetensors.ts";
+export { type NamedTensors, readSafetensors, type SafetensorsFile } from "./safetensors.ts";
 export { scope } from "./scope.ts";
 export { isTorchFile, readTorchFile } from "./torch-file/read.ts";
+export { writeSafetensors } from "./write-safetensors.ts";

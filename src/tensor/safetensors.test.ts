@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   closeSync,
   mkdtempSync,
@@ -20,8 +21,10 @@ import {
   liveTensors,
   ones,
   readSafetensors,
+  resetPeakMemory,
   scope,
   type Tensor,
+  tensorMemory,
   writeSafetensors,
   zeros,
 } from "./index.ts";
@@ -75,7 +78,7 @@ test("a file that the Python package wrote is read", () => {
   });
 });
 
-test("every element type and shape comes back as it was written", () => {
+test("every element type and shape comes back as it was written", async () => {
   const path = fresh();
   const tensors = new Map<string, Tensor>();
   for (const dtype of Object.keys(dtypes) as DType[])
@@ -88,7 +91,7 @@ test("every element type and shape comes back as it was written", () => {
       );
   tensors.set("turned", arange(6).view([2, 3]).t());
   tensors.set("spread", full([1], 2.5).expand([4]));
-  writeSafetensors(path, tensors);
+  await writeSafetensors(path, tensors);
   const back = readSafetensors(path).tensors;
   expect([...back.keys()].sort()).toEqual([...tensors.keys()].sort());
   for (const [name, t] of tensors) {
@@ -98,18 +101,44 @@ test("every element type and shape comes back as it was written", () => {
   expect(back.get("turned")!.toArray()).toEqual([0, 3, 1, 4, 2, 5]);
 });
 
-test("any name and metadata come back, from a path with any characters", () => {
+test("any name and metadata come back, from a path with any characters", async () => {
   const path = join(folder, "größe 猫 'x' \u{1f408}.safetensors");
   const names = ["", " ", "__proto__", "constructor", "10", "2", 'quo"te\\', "a:b{,}[", "new\nline", "猫"];
-  writeSafetensors(path, new Map(names.map((name, i) => [name, full([1], i)])), { "k:1": 'v"{\\', leer: "" });
+  await writeSafetensors(path, new Map(names.map((name, i) => [name, full([1], i)])), { "k:1": 'v"{\\', leer: "" });
   const { tensors, metadata } = readSafetensors(path);
   expect(metadata).toEqual({ "k:1": 'v"{\\', leer: "" });
   expect(names.map((name) => tensors.get(name)?.item())).toEqual(names.map((_, i) => i));
 });
 
-test("a file without tensors is read", () => {
+test.each([
+  ["a turned matrix", () => arange(600_000).view([600, 1000]).t()],
+  ["rows larger than a part", () => arange(1_400_000).view([1000, 2, 700]).permute([1, 2, 0])],
+  [
+    "channels last",
+    () =>
+      arange(3 * 5 * 300 * 100)
+        .view([3, 300, 100, 5])
+        .permute([0, 3, 1, 2]),
+  ],
+  ["one row of a large array", () => arange(2_000_000).view([2, 1_000_000]).narrow(0, 1, 1)],
+  ["whole numbers", () => arange(500_000, { dtype: "int64" })],
+] as const)("%s comes back as it was written, and no more than parts of it are copied", async (_, make) => {
+  const [path, x] = [fresh(), scope(make)];
+  const live = liveTensors();
+  resetPeakMemory();
+  const { used } = tensorMemory();
+  const { arrayBuffers } = process.memoryUsage();
+  const hash = await writeSafetensors(path, new Map([["x", x]]));
+  expect(tensorMemory().peak - used).toBeLessThan(2.2e6);
+  expect(process.memoryUsage().arrayBuffers - arrayBuffers).toBeLessThan(2.2e6);
+  expect(liveTensors()).toBeLessThanOrEqual(live); // what other tests left may be collected meanwhile
+  expect(hash).toBe(createHash("sha256").update(readFileSync(path)).digest("hex"));
+  expect(scope(() => readSafetensors(path).tensors.get("x")!.ne(x).any().item())).toBe(0);
+});
+
+test("a file without tensors is read", async () => {
   const path = fresh();
-  writeSafetensors(path, new Map());
+  await writeSafetensors(path, new Map());
   expect(readSafetensors(path)).toEqual({ tensors: new Map(), metadata: {} });
 });
 
@@ -122,31 +151,29 @@ test("data that is not aligned to its elements is read", () => {
   expect([tensors.get("a")!.item(), tensors.get("b")!.item()]).toEqual([9, 1]);
 });
 
-test("tensors of a file are private, and outlive its replacement", () => {
+test("tensors of a file are private, and outlive its replacement", async () => {
   const path = fresh();
-  writeSafetensors(path, new Map([["x", ones([1024, 1024])]]));
+  await writeSafetensors(path, new Map([["x", ones([1024, 1024])]]));
   const { tensors } = readSafetensors(path);
-  writeSafetensors(path, new Map([["x", zeros([3])]]));
+  await writeSafetensors(path, new Map([["x", zeros([3])]]));
   const x = tensors.get("x")!.mul_(2);
   expect(x.sum().item()).toBe(2 * 1024 * 1024);
   expect(readSafetensors(path).tensors.get("x")!.toArray()).toEqual([0, 0, 0]);
 });
 
-test("writing that fails leaves the old file and no other", () => {
+test("writing that fails leaves the old file and no other", async () => {
   const path = join(mkdtempSync(join(folder, "w-")), "x.safetensors");
-  writeSafetensors(path, new Map([["x", ones([1])]]));
+  await writeSafetensors(path, new Map([["x", ones([1])]]));
   const freed = ones([1]);
   freed.free();
-  expect(() =>
-    writeSafetensors(
-      path,
-      new Map([
-        ["x", ones([1])],
-        ["y", freed],
-      ]),
-    ),
-  ).toThrow("the tensor was freed");
-  expect(() => writeSafetensors(path, new Map([["__metadata__", ones([1])]]))).toThrow("cannot be named __metadata__");
+  const good = ones([1024, 1024]); // more than one part
+  const first = new Map([
+    ["x", good],
+    ["y", freed],
+  ]);
+  await expect(writeSafetensors(path, first)).rejects.toThrow("the tensor was freed");
+  const reserved = new Map([["__metadata__", ones([1])]]);
+  await expect(writeSafetensors(path, reserved)).rejects.toThrow("cannot be named __metadata__");
   expect(readSafetensors(path).tensors.get("x")!.item()).toBe(1);
   expect(readdirSync(join(path, ".."))).toEqual(["x.safetensors"]);
 });

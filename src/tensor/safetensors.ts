@@ -1,5 +1,5 @@
 // The safetensors format (github.com/huggingface/safetensors): 8 bytes of header length, a JSON header, then the data.
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { type DType, dtypes } from "./dtype.ts";
 import { fromFile, type Tensor } from "./ops.generated.ts";
 import { scope } from "./scope.ts";
@@ -20,7 +20,6 @@ interface Entry {
 }
 
 const maxHeaderBytes = 100_000_000; // the format's own limit
-const maxWriteBytes = 2 ** 30; // the system writes less than 2 GiB at once
 const typeOfName = new Map(Object.entries(dtypes).map(([dtype, { safetensors }]) => [safetensors, dtype as DType]));
 
 /**
@@ -144,57 +143,4 @@ function checkLayout(entries: readonly Entry[], dataBytes: number, path: string)
   }
   if (position !== dataBytes)
     throw new Error(`${path}: the tensors need ${position} bytes of data, the file holds ${dataBytes}`);
-}
-
-/**
- * Writes tensors (of any device, in any layout) to a temporary file beside `path`, syncs it and renames it, so that `path` is
- * whole or is what it was, and tensors that are mapped from an older `path` stay good.
- */
-export function writeSafetensors(
-  path: string,
-  tensors: NamedTensors,
-  metadata: Readonly<Record<string, string>> = {},
-): void {
-  if (tensors.has("__metadata__")) throw new Error(`${path}: a tensor cannot be named __metadata__ in safetensors`);
-  // Larger elements first, so that every tensor begins at a multiple of its element size.
-  const sorted = [...tensors].sort(
-    ([a, x], [b, y]) => dtypes[y.dtype].bytes - dtypes[x.dtype].bytes || (a < b ? -1 : 1),
-  );
-  const partial = `${path}.${process.pid}.partial`;
-  const file = openSync(partial, "w");
-  try {
-    for (const bytes of headerBytes(sorted, metadata)) writeAll(file, bytes);
-    for (const [, tensor] of sorted) writeAll(file, tensor.data());
-    fsyncSync(file);
-    renameSync(partial, path);
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw error;
-  } finally {
-    closeSync(file);
-  }
-}
-
-function headerBytes(tensors: readonly [string, Tensor][], metadata: Readonly<Record<string, string>>): Buffer[] {
-  let position = 0;
-  const entries = tensors.map(([name, tensor]): [string, unknown] => {
-    const { bytes, safetensors } = dtypes[tensor.dtype];
-    const begin = position;
-    position += bytes * tensor.numel;
-    return [name, { dtype: safetensors, shape: tensor.shape, data_offsets: [begin, position] }];
-  });
-  const named = Object.keys(metadata).length > 0 ? [["__metadata__", metadata] as const, ...entries] : entries;
-  // Not by assignment: a tensor may be named __proto__.
-  const json = Buffer.from(JSON.stringify(Object.fromEntries(named)));
-  const padded = Buffer.alloc(Math.ceil(json.length / 8) * 8, " ");
-  json.copy(padded);
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(padded.length));
-  return [length, padded];
-}
-
-function writeAll(file: number, array: NodeJS.ArrayBufferView): void {
-  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-  for (let written = 0; written < bytes.length; )
-    written += writeSync(file, bytes.subarray(written, written + maxWriteBytes));
 }

@@ -1,5 +1,5 @@
 // What a checkpoint's small files may have become since they were written.
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -57,3 +57,14 @@ test.each(["", "null", "{}", "[null]", '[{"metric":"top-1","value":"2"}]'])(
     expect([first, second, last].map((path) => existsSync(path!))).toEqual([true, false, true]);
   },
 );
+
+test("the seal takes the hashes that it is given, and computes the others", () => {
+  const path = checkpoint(7);
+  const computed = JSON.parse(readFileSync(join(path, "sha256.json"), "utf8"));
+  rmSync(join(path, "sha256.json"));
+  writeFileSync(join(path, "weights"), "");
+  const given = "0".repeat(64);
+  seal(path, { weights: given });
+  expect(JSON.parse(readFileSync(join(path, "sha256.json"), "utf8"))).toEqual({ ...computed, weights: given });
+  expect(findDamage(path)).toBe("weights is not what was saved (its SHA-256 differs)");
+});

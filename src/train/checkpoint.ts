@@ -1,4 +1,5 @@
 // A checkpoint: the model as OpenCLIP loads it, and all else that a run needs to go on as if it had never stopped.
+import { createHash } from "node:crypto";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadWeights, type PreprocessConfig, saveModel } from "../models/index.ts";
@@ -30,13 +31,16 @@ export function savedPairs(checkpoint: string): string {
   return join(checkpoint, pairsFile);
 }
 
-/** Writes a checkpoint into RUN/checkpoints/step-N and returns its path. It is whole when it has that name; when it fails, nothing has changed. */
-export function saveCheckpoint(run: string, options: SaveOptions): string {
+/**
+ * Writes a checkpoint into RUN/checkpoints/step-N and returns its path. It is whole when it has that name; when it fails, nothing has
+ * changed. No step may be taken meanwhile.
+ */
+export async function saveCheckpoint(run: string, options: SaveOptions): Promise<string> {
   const { step } = options.state;
   if (!existsSync(run)) throw new Error(`step ${step} cannot be saved: the run's folder ${run} is gone`);
   const folder = join(checkpointsOf(run), `step-${String(step).padStart(9, "0")}`);
   try {
-    writeFolder(folder, (temporary) => fill(temporary, options));
+    await writeFolder(folder, (temporary) => fill(temporary, options));
   } catch (error) {
     const last = listCheckpoints(run).at(-1);
     const rest = last === undefined ? "there is no checkpoint yet" : `the last checkpoint is ${last}`;
@@ -45,14 +49,24 @@ export function saveCheckpoint(run: string, options: SaveOptions): string {
   return folder;
 }
 
-function fill(folder: string, { trainer, ema, state, preprocess, pairs }: SaveOptions): void {
-  saveModel(folder, trainer.model, { preprocess });
-  scope(() => writeSafetensors(join(folder, trainingFile), trainingTensors(trainer)));
+async function fill(folder: string, { trainer, ema, state, preprocess, pairs }: SaveOptions): Promise<void> {
+  const hashes = await saveModel(folder, trainer.model, { preprocess });
+  hashes[trainingFile] = await writeSafetensors(join(folder, trainingFile), trainingTensors(trainer));
   // A whole state dict, so that it can be loaded as weights of its own.
-  if (ema) writeSafetensors(join(folder, emaFile), new Map([...trainer.model.stateDict(), ...ema.state()]));
-  if (existsSync(pairs)) copySparse(pairs, savedPairs(folder));
+  if (ema !== undefined) {
+    const averaged = new Map([...trainer.model.stateDict(), ...ema.state()]);
+    hashes[emaFile] = await writeSafetensors(join(folder, emaFile), averaged);
+  }
+  if (existsSync(pairs)) hashes[pairsFile] = copyPairs(pairs, savedPairs(folder));
   writeFileSync(join(folder, stateFile), `${JSON.stringify(state, null, 2)}\n`);
-  seal(folder);
+  seal(folder, hashes);
+}
+
+/** Returns the SHA-256 in hexadecimal. */
+function copyPairs(from: string, to: string): string {
+  const hash = createHash("sha256");
+  copySparse(from, to, (bytes) => hash.update(bytes));
+  return hash.digest("hex");
 }
 
 function trainingTensors({ optimizer }: Trainer): NamedTensors {

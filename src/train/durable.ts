@@ -20,12 +20,12 @@ import { dirname, join } from "node:path";
  * Makes a folder in one piece: `fill` writes its files under a temporary name beside it; when all are on the disk, it takes its
  * name. A folder of that name is replaced. What a killed process left half-made is never seen under the name.
  */
-export function writeFolder(folder: string, fill: (temporary: string) => void): void {
+export async function writeFolder(folder: string, fill: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = `${folder}.partial-${process.pid}`;
   rmSync(temporary, { recursive: true, force: true });
   mkdirSync(temporary, { recursive: true });
   try {
-    fill(temporary);
+    await fill(temporary);
     nameFolder(temporary, folder);
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
@@ -61,8 +61,11 @@ function sync(path: string): void {
 
 const copyChunk = 4 * 1024 * 1024;
 
-/** Copies a file and leaves holes where it holds zeros: a table of which little was written takes little disk. */
-export function copySparse(from: string, to: string): void {
+/**
+ * Copies a file and leaves holes where it holds zeros: a table of which little was written takes little disk. `onBytes` is shown all bytes
+ * in their order.
+ */
+export function copySparse(from: string, to: string, onBytes?: (bytes: Uint8Array) => void): void {
   const [source, target] = [openSync(from, "r"), openSync(to, "w")];
   try {
     const { size } = fstatSync(source);
@@ -70,8 +73,10 @@ export function copySparse(from: string, to: string): void {
     for (let position = 0; position < size; ) {
       const length = readSync(source, chunk, 0, copyChunk, position);
       if (length === 0) throw new Error(`${from} became shorter while it was copied`);
-      const isHole = chunk.compare(zeros, 0, length, 0, length) === 0;
-      if (!isHole) writeAt(target, { bytes: chunk.subarray(0, length), position });
+      const bytes = chunk.subarray(0, length);
+      const isHole = bytes.equals(zeros.subarray(0, length));
+      if (!isHole) writeAt(target, { bytes, position });
+      onBytes?.(bytes);
       position += length;
     }
     ftruncateSync(target, size);

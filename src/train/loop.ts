@@ -34,7 +34,7 @@ export interface LoopOptions {
   /** Told of every batch. */
   readonly profile: Profile | undefined;
   /** Called after every step but the last of an epoch, with where the run is to go on. */
-  readonly afterStep: (next: RunPosition) => void;
+  readonly afterStep: (next: RunPosition) => Promise<void>;
   /** Called when an epoch is finished; counts from 0. */
   readonly afterEpoch: (epoch: number) => Promise<void>;
 }
@@ -61,7 +61,7 @@ export async function trainLoop(options: LoopOptions): Promise<RunPosition | und
       const next = { epoch, stepOfEpoch: batch.step + 1 };
       const isLast = next.stepOfEpoch === loader.stepsPerEpoch;
       if (stop && !(isLast && epoch + 1 === epochs)) return next;
-      if (!isLast) await betweenSteps(async () => afterStep(next));
+      if (!isLast) await betweenSteps(() => afterStep(next));
     }
     await betweenSteps(() => afterEpoch(epoch));
   }

@@ -77,11 +77,11 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
       ...config.run,
       signal,
       profile,
-      afterStep: (next) => {
-        if (due.at(stepOf(run, next))) save(run, next);
+      afterStep: async (next) => {
+        if (due.at(stepOf(run, next))) await save(run, next);
       },
       afterEpoch: async (epoch) => {
-        const checkpoint = save(run, { epoch: epoch + 1, stepOfEpoch: 0 });
+        const checkpoint = await save(run, { epoch: epoch + 1, stepOfEpoch: 0 });
         due.restart();
         if (!isEvaluationDue(run, epoch)) return;
         evaluation = await evaluateAfter(run, epoch);
@@ -91,7 +91,7 @@ async function trainInGroup(config: Config, options: RunOptions & { group: Proce
     });
     profile?.finish();
     if (stoppedAt !== undefined) {
-      save(run, stoppedAt);
+      await save(run, stoppedAt);
       if (group.rank === 0) run.display.line(`stopped after step ${stepOf(run, stoppedAt)}, which is saved`);
       stoppedBy = signal.asked ?? "SIGTERM"; // another process was asked
     }
@@ -137,7 +137,7 @@ function stepOf({ loader }: Run, { epoch, stepOfEpoch }: RunPosition): number {
 }
 
 /** Rank 0 has all that is to be saved, and returns where it is; the others meet it again at the next exchange. */
-function save(run: Run, next: RunPosition): string | undefined {
+async function save(run: Run, next: RunPosition): Promise<string | undefined> {
   const { config, group, folder, trainer, ema, data, copy } = run;
   const step = stepOf(run, next);
   group.phase = `step ${step}: saving`;
@@ -146,7 +146,7 @@ function save(run: Run, next: RunPosition): string | undefined {
   const { mean, std } = config.data.aug;
   const state = { step, ...next, dataset: { size, fingerprint }, processes: group.size };
   const pairs = pairsPath(folder, group.node);
-  const checkpoint = saveCheckpoint(folder, { trainer, ema, state, preprocess: { mean, std }, pairs });
+  const checkpoint = await saveCheckpoint(folder, { trainer, ema, state, preprocess: { mean, std }, pairs });
   pruneCheckpoints(folder, { ...config.run, except: copy.underway });
   copy.update();
   return checkpoint;

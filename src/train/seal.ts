@@ -11,9 +11,9 @@ export const sealFile = "sha256.json";
 const hashesSchema = z.record(z.string().regex(/^(?!\.{1,2}$)[^/\0]+$/), z.string());
 const chunkBytes = 4 * 1024 * 1024;
 
-/** Writes down the hashes of all files that a folder holds. */
-export function seal(folder: string): void {
-  const hashes = readdirSync(folder).map((name): [string, string] => [name, hashOf(join(folder, name))]);
+/** Writes down the hashes of all files that a folder holds. Those that are known, of files hashed as they were written, are not computed again. */
+export function seal(folder: string, known: Readonly<Record<string, string>> = {}): void {
+  const hashes = readdirSync(folder).map((name) => [name, known[name] ?? hashOf(join(folder, name))] as const);
   writeFileSync(join(folder, sealFile), `${JSON.stringify(Object.fromEntries(hashes), null, 2)}\n`);
 }
 
