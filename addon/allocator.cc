@@ -21,7 +21,7 @@ constexpr size_t kAlignment = 64;              // a cache line, and the widest v
 constexpr size_t kMapped = size_t{1} << 20;    // from here on blocks come from mmap and go back to the system whole
 constexpr size_t kHugePage = size_t{2} << 20;  // from here on huge pages are asked for
 constexpr size_t kSteps = 8;                   // bins per power of two: at most 1/8 of a block is unused
-constexpr size_t kNeighbours = 2;              // a block of the next bins serves too
+constexpr size_t kNeighbours = kSteps;         // a block of the next bins serves too, up to one twice as large
 constexpr size_t kBins = 64 * kSteps;
 
 // Lies in front of each block's memory, and takes as much as keeps that aligned.

@@ -69,6 +69,19 @@ test("memory figures tell what is used, kept and was used at most", () => {
   expect(T.tensorMemory().peak).toBe(T.tensorMemory().used);
 });
 
+test("a kept block of up to twice the size serves too, and a larger one does not", () => {
+  T.empty([32 * MiB], { dtype: "uint8" }).free(); // so that much may be kept
+  T.emptyCache();
+  T.empty([4 * MiB], { dtype: "uint8" }).free();
+  const { cached } = T.tensorMemory();
+  const small = T.empty([2 * MiB - MiB / 4], { dtype: "uint8" });
+  expect(T.tensorMemory().cached).toBe(cached);
+  const half = T.empty([2 * MiB], { dtype: "uint8" });
+  expect(T.tensorMemory().cached).toBe(0);
+  half.free();
+  small.free();
+});
+
 test("tensors of every size keep their data", () => {
   const sizes = [
     0, 1, 2, 15, 16, 17, 63, 64, 65, 127, 1000, 1023, 1024, 1025, 4096, 65_537, 262_128, 262_144, 262_145, 1_000_003,
