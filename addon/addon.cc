@@ -142,7 +142,6 @@ static void closeEnvironment(napi_env, void* data, void*) {
 
 static napi_value initialise(napi_env env, napi_value exports) {
   try {
-    installCachingAllocator();
     auto environment = std::make_unique<Environment>();
     environment->env = env;
     check(napi_set_instance_data(env, environment.release(), closeEnvironment, nullptr));

@@ -64,7 +64,13 @@ static napi_value hasNccl(Call& call) {
 #endif
 }
 
-// memory() -> bytes of CPU tensors: [in use, kept for reuse, most ever in use]
+// useCachingAllocator(): from now on CPU tensors of all threads get their memory from allocator.cc.
+static napi_value useCachingAllocator(Call& call) {
+  installCachingAllocator();
+  return undefined(call.env);
+}
+
+// memory() -> bytes of CPU tensors that allocator.cc gave: [in use, kept for reuse, most ever in use]
 static napi_value memory(Call& call) {
   const AllocatorFigures figures = allocatorFigures();
   return fromInts(call.env, {static_cast<int64_t>(figures.used), static_cast<int64_t>(figures.cached), static_cast<int64_t>(figures.peak)});
@@ -90,7 +96,8 @@ void defineRuntime(napi_env env, napi_value exports) {
   define(env, exports,
          {{"manualSeed", guarded<manualSeed>}, {"rngState", guarded<rngState>}, {"setRngState", guarded<setRngState>},
           {"setThreads", guarded<setThreads>}, {"threads", guarded<threads>}, {"version", guarded<version>},
-          {"cpuCapability", guarded<cpuCapability>}, {"hasAmx", guarded<hasAmx>}, {"cudaDevices", guarded<cudaDevices>}, {"hasNccl", guarded<hasNccl>}, {"memory", guarded<memory>},
+          {"cpuCapability", guarded<cpuCapability>}, {"hasAmx", guarded<hasAmx>}, {"cudaDevices", guarded<cudaDevices>}, {"hasNccl", guarded<hasNccl>},
+          {"useCachingAllocator", guarded<useCachingAllocator>}, {"memory", guarded<memory>},
           {"resetPeakMemory", guarded<resetPeakMemory>}, {"emptyCache", guarded<emptyCache>},
           {"endWithParent", guarded<endWithParent>}});
 }

@@ -1,5 +1,6 @@
 // What `fastclip doctor` looks at in the engine. It is imported only inside of a check, since an engine may be missing or broken.
 
+import { chosenAllocator } from "../native/allocator.ts";
 import { type Engine, locateEngine } from "../native/locate.ts";
 import type * as Tensors from "../tensor/index.ts";
 import { type Check, nvidiaDevices, ok, problem, usableCores } from "./doctor-checks.ts";
@@ -34,12 +35,15 @@ export async function checkEngine(): Promise<Check[]> {
   if ("error" in located) return [problem("torch", located.error.message, setUp)];
   const { engine } = located;
   const torch = ok("torch", `${engine.version} in ${engine.torch}`);
+  const allocator = checkAllocator();
+  if (allocator.status === "problem") return [torch, allocator];
   const loaded = await loadEngine();
   if ("error" in loaded) return [torch, problem("addon", loaded.error.message, setUp)];
   const { tensors } = loaded;
   return [
     torch,
     checkAddon(engine, tensors.engineInfo()),
+    allocator,
     checkDevices(engine, tensors.engineInfo().cudaDevices),
     checkCollectives(tensors.engineInfo()),
     checkThreads(tensors.threads()),
@@ -52,6 +56,15 @@ function checkAddon(engine: Engine, { version, cpuCapability }: { version: strin
   if (!version.startsWith(engine.version))
     return problem("addon", `built for torch ${engine.version}, but torch ${version} was loaded`, setUp);
   return ok("addon", `loads; torch ${version} uses ${cpuCapability}`);
+}
+
+/** What the environment chooses; with a value that is not known the addon is not loaded. */
+function checkAllocator(): Check {
+  try {
+    return ok("allocator", chosenAllocator());
+  } catch (error) {
+    return problem("allocator", (error as Error).message, "set it to one of these, or unset it");
+  }
 }
 
 export function checkDevices(

@@ -118,11 +118,20 @@ test("an engine file that is no JSON is a problem", async () => {
   }
 });
 
+test("an allocator that is not known is a problem, and set-up is not called its mend", async () => {
+  vi.stubEnv("FASTCLIP_ALLOCATOR", "jemalloc");
+  expect(await checkEngine()).toMatchObject([
+    { name: "torch", status: "ok" },
+    { name: "allocator", status: "problem", mend: "set it to one of these, or unset it" },
+  ]);
+});
+
 test("the engine that set-up built is found, loads and multiplies", async () => {
   const checks = await checkEngine();
   expect(checks.map((check) => check.name)).toEqual([
     "torch",
     "addon",
+    "allocator",
     "devices",
     "processes",
     "threads",

@@ -1,5 +1,6 @@
 // The addon as TypeScript sees it. Tensors are handles here (numbers); src/tensor gives them a face.
 import { createRequire } from "node:module";
+import { chosenAllocator } from "./allocator.ts";
 import { locateEngine } from "./locate.ts";
 
 /** A tensor of this thread; one that was freed is refused, never mistaken for another. */
@@ -56,6 +57,7 @@ export interface Addon {
   hasAmx(): boolean;
   cudaDevices(): number;
   hasNccl(): boolean;
+  useCachingAllocator(): void;
   memory(): [used: number, cached: number, peak: number];
   resetPeakMemory(): void;
   emptyCache(): void;
@@ -110,9 +112,13 @@ export interface Addon {
 }
 
 function load(): Addon {
+  const allocator = chosenAllocator();
   const engine = locateEngine();
   try {
-    return createRequire(import.meta.url)(engine.addon) as Addon;
+    const addon = createRequire(import.meta.url)(engine.addon) as Addon;
+    // Before the first tensor is made.
+    if (allocator === "caching") addon.useCachingAllocator();
+    return addon;
   } catch (error) {
     throw new Error(`the engine ${engine.addon} does not load (${(error as Error).message}); run \`npm run setup\``);
   }

@@ -1,5 +1,4 @@
 // Sets a run up, or up again: data, model, state and where it is written; the same on every process of it.
-import { availableParallelism } from "node:os";
 import type { Dataset } from "../data/dataset.ts";
 import type { Fault } from "../data/faults.ts";
 import type { Batch, Loader } from "../data/loader/loader.ts";
@@ -8,6 +7,7 @@ import type { ProcessGroup } from "../distributed/process-group.ts";
 import { share } from "../distributed/share.ts";
 import { PairState } from "../losses/pair-state.ts";
 import { synchroniseBatchNorm } from "../models/index.ts";
+import { modelConfig } from "../models/presets.ts";
 import type { Ema } from "../optim/ema.ts";
 import { createDisplay, createMessageDisplay, type Display } from "../telemetry/live.ts";
 import { type Metrics, MetricsWriter, noMetrics, truncateMetrics } from "../telemetry/metrics.ts";
@@ -29,6 +29,7 @@ import { fetchRun } from "./remote/fetch.ts";
 import type { Resources } from "./resources.ts";
 import { runFiles } from "./run-files.ts";
 import type { Trainer } from "./step.ts";
+import { computeThreads } from "./threads.ts";
 import { createTrainer } from "./trainer.ts";
 
 /** All that a run holds while it goes on. */
@@ -83,9 +84,11 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
   const { train, val } = config.data;
   const data = resources.add(await open("train", train));
   const validation = val && resources.add(await open("val", val));
-  const model = createConfigured(config, { begins: group.rank === 0 });
   const onBad = (batch: Pick<Batch, "epoch" | "step" | "bad">): void => leftOut.addBatch(batch, loader);
-  const loader = resources.add(openTrainLoader(data, { config, onFault, onBad, group, model: model.config }));
+  // Before the model is made: its threads start meanwhile.
+  const inputs = modelConfig(config.model.name);
+  const loader = resources.add(openTrainLoader(data, { config, onFault, onBad, group, model: inputs }));
+  const model = createConfigured(config, { begins: group.rank === 0 });
   agreeOnRun(group, { config, data, validation, model });
   if (config.distributed.syncBatchNorm && group.size > 1)
     synchroniseBatchNorm(model, group.gatherWithGradient("batchNorm"));
@@ -131,15 +134,6 @@ export async function openRun(config: Config, options: OpenOptions): Promise<Run
     for (const message of [...fetched, ...found, ...messages]) say(message);
   }
   return { config, group, folder, trainer, ema, data, validation, loader, metrics, display, start, onFault, leftOut };
-}
-
-/**
- * "auto" leaves a core to each loader thread: operators share their work among threads that wait for each other, and one that has
- * to share its core holds all others up (docs/performance.md has the figures). Processes of one machine share its cores evenly.
- */
-function computeThreads({ run, data }: Config, { localSize = 1 }: ProcessGroup): number {
-  if (run.threads !== "auto") return run.threads;
-  return Math.max(1, Math.floor(availableParallelism() / localSize) - data.workers);
 }
 
 /** Rank 0 brings what is elsewhere of the run; the others have it from rank 0 as from any checkpoint. */
