@@ -18,7 +18,7 @@ const distance = (a: Tensor, b: Tensor) => a.sub(b).abs().max().toArray()[0]!;
 
 test.each([
   ["float64", 1e-12],
-  ["float32", 1e-6],
+  ["float32", 3e-6],
 ] as const)("trimmed tokens give the features and gradients of the full context in %s", (dtype, rounding) => {
   const model = new CLIP(tiny).to({ dtype });
   const run = (tokens: Tensor) => {
