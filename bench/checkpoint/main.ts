@@ -11,7 +11,15 @@ import { setThreads } from "../../src/tensor/index.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/train/checkpoint.ts";
 import { PeerProcess } from "../peer.ts";
 import { readBatches, writeBatches } from "../support/batches.ts";
-import { describeMachine, markdownTable, median, short, tell } from "../support/measure.ts";
+import {
+  describeMachine,
+  markdownTable,
+  median,
+  peakResidentBytes,
+  resetPeakResident,
+  short,
+  tell,
+} from "../support/measure.ts";
 import { openClipPeer, openClipVersion } from "../support/openclip.ts";
 import { common, openTrainer, stepOn } from "../support/trainer.ts";
 
@@ -28,7 +36,10 @@ const actions = ["save", "load"] as const;
 type Action = (typeof actions)[number];
 interface Timed {
   readonly seconds: number;
+  /** On the disk. */
   readonly bytes: number;
+  /** By how many bytes more was resident on the way. */
+  readonly memory: number;
 }
 type Side = (action: Action) => Promise<Timed>;
 
@@ -41,12 +52,18 @@ function ourSide(folder: string): Side {
   const path = join(folder, "checkpoints", "step-000000001");
   return async (action) => {
     if (action === "save") rmSync(path, { recursive: true, force: true });
+    const before = resetPeakResident();
     const start = performance.now();
     if (action === "save")
       await saveCheckpoint(folder, { trainer, ema: undefined, state, preprocess, pairs: join(folder, "none") });
     else loadCheckpoint(path, { trainer, ema: undefined });
     const seconds = (performance.now() - start) / 1000;
-    return { seconds, bytes: readdirSync(path).reduce((sum, file) => sum + statSync(join(path, file)).size, 0) };
+    const memory = peakResidentBytes() - before;
+    return {
+      seconds,
+      memory,
+      bytes: readdirSync(path).reduce((sum, file) => sum + statSync(join(path, file)).size, 0),
+    };
   };
 }
 
@@ -88,6 +105,8 @@ const rows = actions.map((action) => {
     timesAsFast: median(own.map(({ ours, peer }) => peer.seconds / ours.seconds)),
     ourBytes: own[0]!.ours.bytes,
     peerBytes: own[0]!.peer.bytes,
+    ourMemory: median(own.map(({ ours }) => ours.memory)),
+    peerMemory: median(own.map(({ peer }) => peer.memory)),
   };
 });
 const table = markdownTable(
@@ -96,6 +115,10 @@ const table = markdownTable(
     { head: "ours, s", cell: ({ ours }) => short(ours) },
     { head: "PyTorch, s", cell: ({ peer }) => short(peer) },
     { head: "times as fast", cell: ({ timesAsFast }) => timesAsFast.toFixed(2) },
+    {
+      head: "memory on the way, MB",
+      cell: ({ ourMemory, peerMemory }) => `${(ourMemory / 1e6).toFixed(0)} and ${(peerMemory / 1e6).toFixed(0)}`,
+    },
     {
       head: "on disk, GB",
       cell: ({ ourBytes, peerBytes }) => `${(ourBytes / 1e9).toFixed(2)} and ${(peerBytes / 1e9).toFixed(2)}`,

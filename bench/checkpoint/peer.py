@@ -1,5 +1,5 @@
 """A checkpoint as OpenCLIP's trainer saves it after an epoch, and reads it to go on. Each line on standard input is a request, answered by one line:
-{"save": true} -> seconds and bytes of the file; {"load": true} -> seconds."""
+{"save": true} or {"load": true} -> seconds, bytes of the file, and by how many bytes more was resident on the way."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import sys
 import time
 
 import torch
-from trainer import Trainer, read_batches
+from trainer import Trainer, peak_resident_bytes, read_batches, reset_peak_resident
 
 options = json.loads(sys.argv[1])
 folder = options.pop("folder")
@@ -33,9 +33,11 @@ def load():
 
 for line in sys.stdin:
     request = json.loads(line)
+    before = reset_peak_resident()
     start = time.perf_counter()
     if "save" in request:
         save()
     else:
         load()
-    print(json.dumps({"seconds": time.perf_counter() - start, "bytes": os.path.getsize(path)}), flush=True)
+    seconds = time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "bytes": os.path.getsize(path), "memory": peak_resident_bytes() - before}), flush=True)

@@ -16,6 +16,13 @@ def peak_resident_bytes():
         return int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1)) * 1024
 
 
+def reset_peak_resident():
+    """From now on the peak is that of what comes; returns what is resident now."""
+    with open("/proc/self/clear_refs", "w") as refs:
+        refs.write("5")
+    return peak_resident_bytes()
+
+
 def read_batches(folder):
     """What support/batches.ts wrote: pairs of pictures [b, 3, S, S] and ids [b, tokens]."""
     with open(f"{folder}/batches.json") as file:
