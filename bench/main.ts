@@ -35,6 +35,8 @@ const benches: Readonly<Record<string, Bench>> = {
   checkpoint: { file: "checkpoint/main.ts", quick: [["--turns", "3"]], all: alone, ...written },
   zeroshot: { file: "zeroshot/main.ts", quick: alone, all: alone, ...written },
   growth: { file: "growth/main.ts", quick: [["--only", "data"]], all: alone, ...written },
+  allocator: { file: "allocator/main.ts", quick: [["--model", "RN-Ti-64", "--steps", "20"]], all: alone, ...written },
+  threads: { file: "threads/main.ts", quick: [["--turns", "1"]], all: alone, ...written },
   loader: { file: "loader/main.ts", quick: [["--pairs", "3"]], all: alone, ...printed },
   layers: { file: "layers.ts", quick: [["--turns", "5"]], all: alone, ...written },
   products: { file: "products.ts", quick: alone, all: alone, ...written },

@@ -30,7 +30,8 @@ async function takeTurns(run: Omit<DemoRun, "name">): Promise<Turn[]> {
   const turns: Turn[] = [];
   for (let turn = 0; turn <= Number(flags.turns); turn++) {
     const peer = await secondsUntil(firstStep.peer, peerRun({ ...run, name: `peer-${turn}` }, { tcmalloc: false }));
-    const ours = await secondsUntil(firstStep.ours, ourRun({ ...run, name: `ours-${turn}` }, { logFirst: true }));
+    // OpenCLIP logs the first step by itself.
+    const ours = await secondsUntil(firstStep.ours, ourRun({ ...run, name: `ours-${turn}` }, { logEvery: 1 }));
     if (turn > 0) turns.push({ ours, peer });
   }
   return turns;

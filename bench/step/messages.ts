@@ -27,6 +27,10 @@ export interface Timed {
   readonly milliseconds: number;
   /** Of all the process' threads: what other programs take of the cores is not in it. */
   readonly cpuMilliseconds: number;
+  /** Minor ones: pages of memory that the kernel had to give, cleared, before they could be written. */
+  readonly pageFaults: number;
+  /** Resident memory after it. */
+  readonly residentBytes: number;
 }
 
 export interface Peak {

@@ -3,6 +3,7 @@
 import { createInterface } from "node:readline";
 import { PairState } from "../../src/losses/pair-state.ts";
 import type { ModelConfig } from "../../src/models/index.ts";
+import { residentBytes } from "../../src/telemetry/memory.ts";
 import { noGrad, randn, scope, setThreads } from "../../src/tensor/index.ts";
 import { inputsOf } from "../../src/train/encode.ts";
 import { readBatches } from "../support/batches.ts";
@@ -19,10 +20,15 @@ const config = trainer.model.config;
 let steps = 0;
 
 function timed(body: () => void): Timed {
-  const [start, cpu] = [performance.now(), process.cpuUsage()];
+  const [start, cpu, faults] = [performance.now(), process.cpuUsage(), process.resourceUsage().minorPageFault];
   body();
   const { user, system } = process.cpuUsage(cpu);
-  return { milliseconds: performance.now() - start, cpuMilliseconds: (user + system) / 1000 };
+  return {
+    milliseconds: performance.now() - start,
+    cpuMilliseconds: (user + system) / 1000,
+    pageFaults: process.resourceUsage().minorPageFault - faults,
+    residentBytes: residentBytes(),
+  };
 }
 
 function check(): Checked {

@@ -21,9 +21,10 @@ export function parsePeer(name: string): ReadonlySet<Setting> {
 
 const here = import.meta.dirname;
 
-export function startOurs(folder: string, options: Case): LineProcess {
+/** `env` is what the process has beyond this one's environment. */
+export function startOurs(folder: string, { env: more, ...options }: Case & { env?: NodeJS.ProcessEnv }): LineProcess {
   const command = ["--import", "tsx", join(here, "ours.ts"), JSON.stringify({ folder, ...options })];
-  const env = { ...process.env, OMP_NUM_THREADS: `${options.threads}` };
+  const env = { ...process.env, OMP_NUM_THREADS: `${options.threads}`, ...more };
   return new LineProcess(spawn(process.execPath, command, { env, stdio: ["pipe", "pipe", "inherit"] }), "our side");
 }
 

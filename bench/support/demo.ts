@@ -17,10 +17,12 @@ export interface DemoRun {
   /** The run's folder in it. */
   readonly name: string;
   readonly loss?: "openclip" | "fastclip-v3";
+  /** Processes or threads that load the data; 1 if absent. */
+  readonly workers?: number;
 }
 
-/** What both are told: OpenCLIP's names of flags are ours too. One process or thread loads the data. */
-function sharedFlags({ data, epochs, logs, name }: DemoRun): string[] {
+/** What both are told: OpenCLIP's names of flags are ours too. */
+function sharedFlags({ data, epochs, logs, name, workers = 1 }: DemoRun): string[] {
   const flags = {
     "train-data": data.train.pattern,
     precision: "fp32",
@@ -29,7 +31,7 @@ function sharedFlags({ data, epochs, logs, name }: DemoRun): string[] {
     lr: 1e-3,
     wd: 0.1,
     warmup: 50,
-    workers: 1,
+    workers,
     "log-every-n-steps": 20,
     "save-frequency": 0, // the last epoch alone
     logs,
@@ -38,15 +40,18 @@ function sharedFlags({ data, epochs, logs, name }: DemoRun): string[] {
   return Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, `${value}`]);
 }
 
-/** A line of either after its first step. */
-export const firstStep: Readonly<Record<"ours" | "peer", RegExp>> = { ours: /\bstep 1\//, peer: /Train Epoch: 0 \[/ };
+/** A line of ours after that step, from 1 to 999, where it is logged. */
+export const ourStep = (step: number): RegExp => new RegExp(`\\bstep ${step}/`);
 
-export function ourRun(run: DemoRun, { logFirst = false }: { logFirst?: boolean } = {}): Command {
+/** A line of either after its first step. */
+export const firstStep: Readonly<Record<"ours" | "peer", RegExp>> = { ours: ourStep(1), peer: /Train Epoch: 0 \[/ };
+
+/** Logs every `logEvery`th step, or as often as OpenCLIP does. */
+export function ourRun(run: DemoRun, { logEvery }: { logEvery?: number } = {}): Command {
   const main = join(import.meta.dirname, "../../dist/cli/main.js");
   if (!existsSync(main)) throw new Error(`${main} is not there: build it by npm run setup`);
   const own = ["--model", demoModel, "--threads", `${run.threads}`, "--loss", run.loss ?? "openclip"];
-  // OpenCLIP logs the first step by itself.
-  const log = logFirst ? ["--log-every-n-steps", "1"] : [];
+  const log = logEvery === undefined ? [] : ["--log-every-n-steps", `${logEvery}`];
   return { program: process.execPath, args: [main, "train", ...sharedFlags(run), ...own, ...log], env: process.env };
 }
 

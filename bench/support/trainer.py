@@ -11,9 +11,13 @@ import torch
 from open_clip_train.precision import get_autocast
 
 
-def peak_resident_bytes():
+def resident_bytes(field="VmRSS"):
     with open("/proc/self/status") as status:
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1)) * 1024
+        return int(re.search(rf"{field}:\s+(\d+) kB", status.read()).group(1)) * 1024
+
+
+def peak_resident_bytes():
+    return resident_bytes("VmHWM")
 
 
 def reset_peak_resident():
