@@ -1,8 +1,8 @@
 // How many threads compute and how many load: `fastclip train` on the demonstration data with every combination, and which one the rule takes.
 //   npx tsx bench/threads/main.ts [--data data/demo] [--threads 1,2] [--workers 1,2] [--steps 80] [--turns 2] [--json FILE] [--docs]
-// Each run is RN-Ti-64 with FastCLIP-v3 at batch 64 in float32, ended after so many steps; combinations take turns. Each is taken alone, and
-// beside a program that keeps one core busy. The first steps wait for the loader's threads to start, and are told apart from all later ones.
-// Without --threads it is 1, 2, ... up to all cores: each up to 4, beyond by powers of two, and what the rule takes.
+// Each run is RN-Ti-64 with FastCLIP-v3 at batch 64 in float32, ended after so many steps; combinations take turns. Then each has a shorter run
+// beside a program that keeps one core busy, where some are very slow. The first steps wait for the loader's threads to start, and are told apart
+// from all later ones. Without --threads it is 1, 2, ... up to all cores: each up to 4, beyond by powers of two, and what the rule takes.
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { computeThreads } from "../../src/train/threads.ts";
 import { type DemoRun, demoData, demoModel, ourRun, ourStep } from "../support/demo.ts";
 import { describeMachine, markdownTable, median, short, tell } from "../support/measure.ts";
 import { secondsUntil } from "../support/process.ts";
-import { speedOf } from "./waiting.ts";
+import { type SpeedOfRun, speedOf } from "./waiting.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -28,8 +28,9 @@ const { values: flags } = parseArgs({
   },
 });
 const steps = Number(flags.steps);
-const logEvery = 10;
+const logEvery = 5;
 const beginning = 2 * logEvery;
+const busySteps = 25;
 if (!(steps > beginning && steps < 1000 && steps % logEvery === 0))
   throw new Error(
     `--steps: expected ${beginning + logEvery}, ${beginning + 2 * logEvery}, ... or 990, not "${flags.steps}"`,
@@ -56,62 +57,65 @@ function combinations(): Shares[] {
   return workers.flatMap((count) => threads.map((each) => ({ threads: each, workers: count })));
 }
 
-async function measure(shares: Shares, run: Omit<DemoRun, "threads" | "workers">) {
-  await secondsUntil(ourStep(steps), ourRun({ ...run, ...shares }, { logEvery }));
-  return speedOf(readMetrics(runFiles.metrics(join(run.logs, run.name))), { beginning });
+interface Run extends Omit<DemoRun, "name"> {
+  /** After which it is ended. */
+  readonly steps: number;
+}
+type Common = Omit<Run, keyof Shares | "steps">;
+let runs = 0;
+
+async function measure({ steps: count, ...run }: Run): Promise<SpeedOfRun> {
+  const name = `${runs++}`;
+  await secondsUntil(ourStep(count), ourRun({ ...run, name }, { logEvery }));
+  const speed = speedOf(readMetrics(runFiles.metrics(join(run.logs, name))), { beginning });
+  console.error(`${run.threads} threads, ${run.workers} loading: ${short(speed.steady.samplesPerSecond)} samples/s`);
+  return speed;
 }
 
-/** Does `work` while a thread of this process keeps a core busy. */
-async function besideBusy<T>(work: () => Promise<T>): Promise<T> {
+async function takeTurns(all: readonly Shares[], run: Common): Promise<SpeedOfRun[][]> {
+  const taken = all.map((): SpeedOfRun[] => []);
+  for (let turn = 0; turn < Number(flags.turns); turn++)
+    for (const i of all.keys()) {
+      const at = (i + turn) % all.length;
+      taken[at]!.push(await measure({ ...run, ...all[at]!, steps }));
+    }
+  return taken;
+}
+
+/** One run of each while a thread of this process keeps a core busy. */
+async function takeBusy(all: readonly Shares[], run: Common): Promise<SpeedOfRun[]> {
+  console.error("beside a busy program:");
   const busy = new Worker("for (;;) {}", { eval: true });
   try {
-    return await work();
+    const taken: SpeedOfRun[] = [];
+    for (const shares of all) taken.push(await measure({ ...run, ...shares, steps: busySteps }));
+    return taken;
   } finally {
     await busy.terminate();
   }
 }
 
-async function measureBoth(shares: Shares, run: Omit<DemoRun, "threads" | "workers">) {
-  const alone = await measure(shares, run);
-  const busy = await besideBusy(() => measure(shares, { ...run, name: `${run.name}-busy` }));
-  const speeds = [alone, busy].map(({ steady }) => short(steady.samplesPerSecond));
-  console.error(
-    `${shares.threads} threads, ${shares.workers} loading: ${speeds.join(" and beside a busy program ")} samples/s`,
-  );
-  return { alone, busy };
-}
-
-async function takeTurns(all: readonly Shares[], run: Omit<DemoRun, "threads" | "workers" | "name">) {
-  const taken = all.map((): Awaited<ReturnType<typeof measureBoth>>[] => []);
-  for (let turn = 0; turn < Number(flags.turns); turn++)
-    for (const i of all.keys()) {
-      const at = (i + turn) % all.length;
-      taken[at]!.push(await measureBoth(all[at]!, { ...run, name: `${at}-${turn}` }));
-    }
-  return taken;
-}
-
 const data = await demoData(flags.data);
 const all = combinations();
 const logs = mkdtempSync(join(tmpdir(), "fastclip-bench-"));
-let taken: Awaited<ReturnType<typeof takeTurns>>;
+let alone: SpeedOfRun[][];
+let busy: SpeedOfRun[];
 try {
   // So many epochs as no run comes to the end of.
-  taken = await takeTurns(all, { data, epochs: steps, logs, loss: "fastclip-v3" });
+  const run: Common = { data, epochs: steps, logs, loss: "fastclip-v3" };
+  alone = await takeTurns(all, run);
+  busy = await takeBusy(all, run);
 } finally {
   rmSync(logs, { recursive: true });
 }
-const rows = all.map((shares, i) => {
-  const over = (value: (run: (typeof taken)[number][number]) => number): number => median(taken[i]!.map(value));
-  return {
-    ...shares,
-    isRule: shares.threads === rule(shares.workers),
-    alone: over(({ alone }) => alone.steady.samplesPerSecond),
-    busy: over(({ busy }) => busy.steady.samplesPerSecond),
-    waitShare: over(({ alone }) => alone.steady.waitShare),
-    beginWaitShare: over(({ alone }) => alone.begin.waitShare),
-  };
-});
+const rows = all.map((shares, i) => ({
+  ...shares,
+  isRule: shares.threads === rule(shares.workers),
+  alone: median(alone[i]!.map(({ steady }) => steady.samplesPerSecond)),
+  busy: busy[i]!.steady.samplesPerSecond,
+  waitShare: median(alone[i]!.map(({ steady }) => steady.waitShare)),
+  beginWaitShare: median(alone[i]!.map(({ begin }) => begin.waitShare)),
+}));
 const best = (key: "alone" | "busy"): number => Math.max(...rows.map((row) => row[key]));
 const percent = (share: number, digits: number): string => `${(share * 100).toFixed(digits)} %`;
 const table = markdownTable(
@@ -129,5 +133,5 @@ const table = markdownTable(
   rows,
 );
 const machine = describeMachine("no peer");
-const markdown = `${table}\n\n${demoModel}, batch 64, FastCLIP-v3, float32; medians of ${flags.turns} turns of ${steps} steps. ${machine}.`;
-tell({ name: "threads", markdown, data: { machine, ...flags, rows, taken } }, flags);
+const markdown = `${table}\n\n${demoModel}, batch 64, FastCLIP-v3, float32; medians of ${flags.turns} turns of ${steps} steps, and one run of ${busySteps} beside a busy program. ${machine}.`;
+tell({ name: "threads", markdown, data: { machine, ...flags, rows, turns: alone } }, flags);

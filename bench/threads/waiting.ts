@@ -1,19 +1,24 @@
 // What a run's own log says of its speed, and of its waiting for data.
 import type { MetricsRecord, TrainRecord } from "../../src/telemetry/metrics.ts";
 
-export interface Speed {
+interface Speed {
   readonly samplesPerSecond: number;
   /** Share of the time that was spent waiting for a batch, 0..1. */
   readonly waitShare: number;
 }
 
-export interface Steps {
+export interface SpeedOfRun {
+  readonly begin: Speed;
+  readonly steady: Speed;
+}
+
+interface Steps {
   /** The last step that belongs to the beginning; a record ends with it. */
   readonly beginning: number;
 }
 
 /** The beginning of a run, and all that came after it. */
-export function speedOf(records: readonly MetricsRecord[], { beginning }: Steps): { begin: Speed; steady: Speed } {
+export function speedOf(records: readonly MetricsRecord[], { beginning }: Steps): SpeedOfRun {
   const train = records.filter((record): record is TrainRecord => record.kind === "train");
   const intervals = train.map((record, i) => {
     const samples = record.samples - (train[i - 1]?.samples ?? 0);
