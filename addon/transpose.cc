@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -12,8 +14,8 @@
 namespace fastclip {
 namespace {
 
-constexpr int64_t kBlock = 8;   // elements of a register
-constexpr int64_t kRows = 16;   // of a stripe: as many lines of one set fit into the cache
+constexpr int64_t kBlock = 8;  // elements of a register
+constexpr int64_t kLine = 32;  // elements of a cache line
 
 struct Matrix {
   const uint16_t* from;
@@ -50,13 +52,14 @@ void moveBlock(const uint16_t* from, int64_t fromStride, uint16_t* to, int64_t t
 }
 #endif
 
-// The rows of a stripe lie next to each other in what is written: a line of it is filled at once.
+// As many rows as elements of them fill a line of what is written, a line of each of them at a time: no line is read or written twice.
 void moveStripe(const Matrix& m, int64_t rowBegin, int64_t rowEnd) {
   const int64_t wholeRows = rowBegin + (rowEnd - rowBegin) / kBlock * kBlock;
   const int64_t wholeColumns = m.columns / kBlock * kBlock;
-  for (int64_t column = 0; column < wholeColumns; column += kBlock)
+  for (int64_t line = 0; line < wholeColumns; line += kLine)
     for (int64_t row = rowBegin; row < wholeRows; row += kBlock)
-      moveBlock(m.from + row * m.rowStride + column, m.rowStride, m.to + column * m.rows + row, m.rows);
+      for (int64_t column = line; column < std::min(line + kLine, wholeColumns); column += kBlock)
+        moveBlock(m.from + row * m.rowStride + column, m.rowStride, m.to + column * m.rows + row, m.rows);
   moveOneByOne(m, rowBegin, wholeRows, wholeColumns, m.columns);
   moveOneByOne(m, wholeRows, rowEnd, 0, m.columns);
 }
@@ -71,9 +74,9 @@ static napi_value transposedCopy(Call& call) {
   at::Tensor target = at::empty({source.size(1), source.size(0)}, source.options());
   const Matrix matrix{static_cast<const uint16_t*>(source.const_data_ptr()), static_cast<uint16_t*>(target.mutable_data_ptr()),
                       source.size(0), source.size(1), source.stride(0)};
-  const int64_t stripes = (matrix.rows + kRows - 1) / kRows;
-  at::parallel_for(0, stripes, 8, [&](int64_t begin, int64_t end) {
-    for (int64_t stripe = begin; stripe < end; ++stripe) moveStripe(matrix, stripe * kRows, std::min(matrix.rows, (stripe + 1) * kRows));
+  const int64_t stripes = (matrix.rows + kLine - 1) / kLine;
+  at::parallel_for(0, stripes, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t stripe = begin; stripe < end; ++stripe) moveStripe(matrix, stripe * kLine, std::min(matrix.rows, (stripe + 1) * kLine));
   });
   return fromTensor(call, std::move(target));
 }

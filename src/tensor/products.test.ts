@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { native } from "../native/addon.ts";
 import { randn, Tensor, transposedProduct } from "./index.ts";
 
-// Whole blocks of 8 x 8, stripes of 16 rows, and edges of all kinds.
+// Whole blocks of 8 x 8, stripes of 32 rows, lines of 32 columns, and edges of all kinds.
 test.each([
   [8, 8],
   [16, 64],
