@@ -89,10 +89,7 @@ function attend(
   return withoutAutocast({ device }, () => scaledDotProductAttention(query, key, value, options));
 }
 
-/**
- * On a CPU attention is computed in float32 where bfloat16 comes: the fused kernel's way back in bfloat16 takes two to four times as
- * long, and rounds more (docs/performance.md).
- */
+/** On a CPU the fused kernel is given float32 where bfloat16 comes: on its way back it is slow in bfloat16, and rounds more. */
 function inKernelType(x: Tensor): Tensor {
   return x.dtype === "bfloat16" && x.device === "cpu" ? x.to("float32") : x;
 }

@@ -1,6 +1,6 @@
-// Multi-head attention, softmax(Q K^T / sqrt(d)) V, by plain products of matrices, with its derivative written out. On a CPU and
-// at CLIP's short sequences this takes half as long as libtorch's fused kernel (docs/performance.md). Scores and their softmax are in
-// float32 where bfloat16 comes.
+// Multi-head attention, softmax(Q K^T / sqrt(d)) V, by plain products of matrices, with its derivative written out. At CLIP's short
+// sequences this is faster on a CPU than libtorch's fused kernel (docs/performance.md). Scores and their softmax are in float32 where
+// bfloat16 comes.
 import { cat, type DType, empty, full, scope, softmaxBackward, type Tensor } from "../tensor/index.ts";
 
 export interface HeadsOptions {

@@ -1,5 +1,5 @@
-// x + f(norm(x)), the branch of a pre-norm transformer, with its derivative written out: it keeps less than autograd would, casts
-// nothing twice, and takes each product in one piece.
+// x + f(norm(x)), the branch of a pre-norm transformer, with its derivative written out: it keeps a third of what autograd would
+// (docs/performance.md).
 import { autocastType, differentiable, type Tensor, withoutAutocast } from "../tensor/index.ts";
 import type { LayerNorm } from "./layer-norm.ts";
 
