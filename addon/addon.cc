@@ -157,6 +157,9 @@ static napi_value initialise(napi_env env, napi_value exports) {
     defineGather(env, exports);
     definePicture(env, exports);
     defineTranspose(env, exports);
+#ifdef __x86_64__
+    defineAttention(env, exports);
+#endif
   } catch (...) {
     throwToJavaScript(env);
   }

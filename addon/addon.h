@@ -159,6 +159,7 @@ void defineReducer(napi_env env, napi_value exports);
 void defineGather(napi_env env, napi_value exports);
 void definePicture(napi_env env, napi_value exports);
 void defineTranspose(napi_env env, napi_value exports);
+void defineAttention(napi_env env, napi_value exports);
 
 // Replaces the CPU allocator of tensors, once per process.
 void installCachingAllocator();

@@ -10,6 +10,7 @@
 #endif
 
 #include "convert.h"
+#include "transpose.h"
 
 namespace fastclip {
 namespace {
@@ -17,15 +18,10 @@ namespace {
 constexpr int64_t kBlock = 8;  // elements of a register
 constexpr int64_t kLine = 32;  // elements of a cache line
 
-struct Matrix {
-  const uint16_t* from;
-  uint16_t* to;
-  int64_t rows, columns, rowStride;
-};
-
-void moveOneByOne(const Matrix& m, int64_t rowBegin, int64_t rowEnd, int64_t columnBegin, int64_t columnEnd) {
+void moveOneByOne(const Transposition& m, int64_t rowBegin, int64_t rowEnd, int64_t columnBegin, int64_t columnEnd) {
   for (int64_t row = rowBegin; row < rowEnd; ++row)
-    for (int64_t column = columnBegin; column < columnEnd; ++column) m.to[column * m.rows + row] = m.from[row * m.rowStride + column];
+    for (int64_t column = columnBegin; column < columnEnd; ++column)
+      m.to[column * m.toStride + row] = m.from[row * m.fromStride + column];
 }
 
 #if defined(__SSE2__)
@@ -48,23 +44,27 @@ void moveBlock(const uint16_t* from, int64_t fromStride, uint16_t* to, int64_t t
 }
 #else
 void moveBlock(const uint16_t* from, int64_t fromStride, uint16_t* to, int64_t toStride) {
-  moveOneByOne({from, to, toStride, kBlock, fromStride}, 0, kBlock, 0, kBlock);
+  moveOneByOne({from, to, kBlock, kBlock, fromStride, toStride}, 0, kBlock, 0, kBlock);
 }
 #endif
 
 // As many rows as elements of them fill a line of what is written, a line of each of them at a time: no line is read or written twice.
-void moveStripe(const Matrix& m, int64_t rowBegin, int64_t rowEnd) {
+void moveStripe(const Transposition& m, int64_t rowBegin, int64_t rowEnd) {
   const int64_t wholeRows = rowBegin + (rowEnd - rowBegin) / kBlock * kBlock;
   const int64_t wholeColumns = m.columns / kBlock * kBlock;
   for (int64_t line = 0; line < wholeColumns; line += kLine)
     for (int64_t row = rowBegin; row < wholeRows; row += kBlock)
       for (int64_t column = line; column < std::min(line + kLine, wholeColumns); column += kBlock)
-        moveBlock(m.from + row * m.rowStride + column, m.rowStride, m.to + column * m.rows + row, m.rows);
+        moveBlock(m.from + row * m.fromStride + column, m.fromStride, m.to + column * m.toStride + row, m.toStride);
   moveOneByOne(m, rowBegin, wholeRows, wholeColumns, m.columns);
   moveOneByOne(m, wholeRows, rowEnd, 0, m.columns);
 }
 
 }  // namespace
+
+void transpose(const Transposition& matrix) {
+  for (int64_t row = 0; row < matrix.rows; row += kLine) moveStripe(matrix, row, std::min(matrix.rows, row + kLine));
+}
 
 // transposedCopy(matrix) -> [columns, rows], contiguous; of bfloat16 or float16 on a CPU, with elements of a row side by side
 static napi_value transposedCopy(Call& call) {
@@ -72,11 +72,12 @@ static napi_value transposedCopy(Call& call) {
   if (source.dim() != 2 || source.element_size() != 2 || !source.is_cpu() || source.stride(1) != 1)
     throw BadArgument("transposedCopy: expected a matrix of 2-byte elements on a CPU whose rows lie in one piece");
   at::Tensor target = at::empty({source.size(1), source.size(0)}, source.options());
-  const Matrix matrix{static_cast<const uint16_t*>(source.const_data_ptr()), static_cast<uint16_t*>(target.mutable_data_ptr()),
-                      source.size(0), source.size(1), source.stride(0)};
-  const int64_t stripes = (matrix.rows + kLine - 1) / kLine;
+  const int64_t rows = source.size(0);
+  const Transposition matrix{static_cast<const uint16_t*>(source.const_data_ptr()), static_cast<uint16_t*>(target.mutable_data_ptr()),
+                             rows, source.size(1), source.stride(0), rows};
+  const int64_t stripes = (rows + kLine - 1) / kLine;
   at::parallel_for(0, stripes, 4, [&](int64_t begin, int64_t end) {
-    for (int64_t stripe = begin; stripe < end; ++stripe) moveStripe(matrix, stripe * kLine, std::min(matrix.rows, (stripe + 1) * kLine));
+    for (int64_t stripe = begin; stripe < end; ++stripe) moveStripe(matrix, stripe * kLine, std::min(rows, (stripe + 1) * kLine));
   });
   return fromTensor(call, std::move(target));
 }

@@ -65,9 +65,9 @@ async function ended(launcher: Started): Promise<Ended> {
   return end;
 }
 
-/** What each rank said at its end. */
+/** What each rank said at its end; or all that was said, where it said nothing. */
 const sentence = (error: string, rank: number): string =>
-  error.split("\n").find((line) => line.startsWith(`[rank ${rank}] `)) ?? "";
+  error.split("\n").find((line) => line.startsWith(`[rank ${rank}] `)) ?? error;
 
 test("killed in the middle of its steps: the others name it and what it did", async () => {
   const launcher = await running(3, { name: "killed" });

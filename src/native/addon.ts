@@ -109,6 +109,12 @@ export interface Addon {
 
   // transpose.cc
   transposedCopy(matrix: Handle): Handle;
+
+  // attention.cc, of x86-64 alone
+  canAttend?(): boolean;
+  // These two only where canAttend() is true.
+  attend(projected: Handle, heads: number, isCausal: boolean): Handle;
+  attendBackward(gradient: Handle, projected: Handle, heads: number, isCausal: boolean): Handle;
 }
 
 function load(): Addon {

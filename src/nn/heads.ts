@@ -1,27 +1,42 @@
-// Multi-head attention, softmax(Q K^T / sqrt(d)) V, by plain products of matrices, with its derivative written out. At CLIP's short
-// sequences this is faster on a CPU than libtorch's fused kernel (docs/performance.md). Scores and their softmax are in float32 where
-// bfloat16 comes.
-import { cat, type DType, empty, full, scope, softmaxBackward, type Tensor } from "../tensor/index.ts";
+// Multi-head attention, softmax(Q K^T / sqrt(d)) V, with its derivative written out: by the addon's kernel where that takes it, else by
+// plain products of matrices. At CLIP's short sequences both are faster on a CPU than libtorch's fused kernel (docs/performance.md). Scores
+// and their softmax are in float32 where bfloat16 comes.
+import {
+  type AttentionOptions,
+  cat,
+  type DType,
+  empty,
+  full,
+  fusedAttention,
+  fusedAttentionBackward,
+  fusesAttention,
+  scope,
+  softmaxBackward,
+  type Tensor,
+} from "../tensor/index.ts";
 
-export interface HeadsOptions {
-  readonly heads: number;
-  /** Every token attends to itself and those before it alone. */
-  readonly isCausal: boolean;
+/** Queries, keys and values side by side, [B, tokens, 3 width] -> [B, tokens, width]. */
+export function attendHeads(projected: Tensor, options: AttentionOptions): Tensor {
+  return fusesAttention(projected, options) ? fusedAttention(projected, options) : attendByProducts(projected, options);
+}
+
+/** The gradient of what went in, [B, tokens, 3 width], from that of what came out; the scores are computed a second time. */
+export function attendHeadsBackward(gradient: Tensor, projected: Tensor, options: AttentionOptions): Tensor {
+  const backward = fusesAttention(projected, options) ? fusedAttentionBackward : attendByProductsBackward;
+  return backward(gradient, projected, options);
 }
 
 /** Scores that are in memory at once; samples beyond them wait for their turn. */
 const maxScores = 2 ** 22;
 
-/** Queries, keys and values side by side, [B, tokens, 3 width] -> [B, tokens, width]. */
-export function attendHeads(projected: Tensor, options: HeadsOptions): Tensor {
+export function attendByProducts(projected: Tensor, options: AttentionOptions): Tensor {
   return inTurns([projected], options, ([part]) => {
     const { layout, v, probabilities } = scored(part!, options);
     return layout.merge([probabilities.to(v.dtype).bmm(v)]);
   });
 }
 
-/** The gradient of what went in, [B, tokens, 3 width], from that of what came out; the scores are computed a second time. */
-export function attendHeadsBackward(gradient: Tensor, projected: Tensor, options: HeadsOptions): Tensor {
+export function attendByProductsBackward(gradient: Tensor, projected: Tensor, options: AttentionOptions): Tensor {
   return inTurns([projected, gradient], options, ([part, incoming]) => {
     const { layout, q, k, v, scale, probabilities } = scored(part!, options);
     const [dOut] = layout.split(incoming!, 1) as [Tensor];
@@ -37,7 +52,7 @@ export function attendHeadsBackward(gradient: Tensor, projected: Tensor, options
 /** Runs `body` on as many samples at a time as `maxScores` allows. */
 function inTurns(
   inputs: readonly Tensor[],
-  { heads }: HeadsOptions,
+  { heads }: AttentionOptions,
   body: (parts: readonly Tensor[]) => Tensor,
 ): Tensor {
   const [batch, tokens] = inputs[0]!.shape as [number, number];
@@ -51,7 +66,7 @@ function inTurns(
   );
 }
 
-function scored(projected: Tensor, { heads, isCausal }: HeadsOptions) {
+function scored(projected: Tensor, { heads, isCausal }: AttentionOptions) {
   const layout = new HeadLayout(heads);
   const [q, k, v] = layout.split(projected, 3) as [Tensor, Tensor, Tensor];
   const scale = q.size(2) ** -0.5;

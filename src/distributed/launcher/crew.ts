@@ -34,6 +34,7 @@ export class Crew implements Machine {
   #timers: NodeJS.Timeout[] = [];
   #isStopping = false;
   #signal: NodeJS.Signals | undefined;
+  readonly #sent = new Set<NodeJS.Signals>();
   #forced: number[] = [];
 
   constructor(options: CrewOptions) {
@@ -48,13 +49,16 @@ export class Crew implements Machine {
   /** Starts them all; comes back when all have ended. */
   async run(attempt: Attempt, onFailure: (failure: Failure) => void): Promise<Report> {
     this.#isStopping = false;
+    this.#sent.clear();
     this.#forced = [];
     const ranks = Array.from({ length: attempt.sizes[this.node]! }, (_, localRank) => localRank);
     this.#processes = ranks.map((localRank) => this.#start(attempt, localRank));
     const watched = this.#processes.map(async ({ rank, ended }) => {
       const ending = await ended;
-      // Those that are stopped have failed because another did.
+      // Those that are stopped have failed because another did; unless nobody here sent what killed them.
       if (!this.#isStopping && isFailure(ending)) onFailure(this.#failureOf(attempt, rank, ending));
+      else if (ending.kind === "killed" && !this.#sent.has(ending.signal))
+        say(`rank ${rank} ${describeEnding(ending)}`);
       return ending;
     });
     const endings = await Promise.all(watched);
@@ -107,6 +111,7 @@ export class Crew implements Machine {
   }
 
   #killAll(signal: NodeJS.Signals): void {
+    this.#sent.add(signal);
     for (const { kill } of this.#processes) kill(signal);
   }
 

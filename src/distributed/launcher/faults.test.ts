@@ -21,6 +21,20 @@ test("a killed process is named, with a shell's status for its signal", async ()
   expect(leftBehind()).toEqual([]);
 });
 
+test("a process that dies by a signal of its own after another has failed is named too", async () => {
+  const launcher = startLauncher({ task: "stop when asked", processes: 3, timing: { graceMs: 5000 } });
+  const [first, second] = await ready(launcher, 3);
+  process.kill(second!, "SIGKILL");
+  await until(() => launcher.stderr.length > 0);
+  process.kill(first!, "SIGSEGV");
+  expect(await launcher.end).toBe(128 + 9);
+  expect(launcher.stderr).toEqual([
+    "fastclip: rank 1 was killed by SIGKILL; the other processes have 5 s to end",
+    "fastclip: rank 0 was killed by SIGSEGV",
+    "fastclip: rank 1 was killed by SIGKILL",
+  ]);
+});
+
 test("ranks tell what a killed rank 0 was doing, from the store that outlives it", async () => {
   const launcher = startLauncher({ task: "gather forever", processes: 2, timing: { graceMs: 20_000 } });
   const [first] = await ready(launcher, 2);

@@ -1,0 +1,123 @@
+#include "attention-rows.h"
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <limits>
+
+#define FASTCLIP_AVX512 [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl")]]
+
+namespace fastclip {
+
+bool hasAvx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+}
+
+// The lanes of a register that begins at `begin` which are below `end`.
+FASTCLIP_AVX512 static inline __mmask16 lanes(int64_t begin, int64_t end) {
+  return static_cast<__mmask16>(end - begin >= kLanes ? 0xffff : (1u << std::max<int64_t>(end - begin, 0)) - 1);
+}
+
+// 2^x, for x of at most 0, to within 2e-7 of it; 0 where it would be denormal, which takes the processor long. NaN stays NaN.
+FASTCLIP_AVX512 static inline __m512 powerOfTwo(__m512 x) {
+  const __mmask16 isNormal = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-126), _CMP_NLT_UQ);
+  const __m512 whole = _mm512_maskz_roundscale_ps(isNormal, x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m512 rest = _mm512_maskz_sub_ps(isNormal, x, whole);
+  // ln(2)^k / k!
+  constexpr float kTerms[] = {1.54035304e-4f, 1.33335581e-3f, 9.61812911e-3f, 5.55041087e-2f, 2.40226507e-1f, 6.93147181e-1f, 1.0f};
+  __m512 sum = _mm512_set1_ps(kTerms[0]);
+  for (int i = 1; i < 7; ++i) sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(kTerms[i]));
+  return _mm512_maskz_scalef_ps(isNormal, sum, whole);
+}
+
+// To the nearest, ties to even; NaN stays NaN.
+FASTCLIP_AVX512 static inline __m256i toBFloat16(__m512 x) {
+  const __m512i bits = _mm512_castps_si512(x);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  const __mmask16 isNan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+  return _mm512_cvtepi32_epi16(_mm512_mask_set1_epi32(_mm512_srli_epi32(rounded, 16), isNan, 0x7fc0));
+}
+
+FASTCLIP_AVX512 static inline void fillZeros(BFloat16* row, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; i += kLanes) _mm256_mask_storeu_epi16(row + i, lanes(i, end), _mm256_setzero_si256());
+}
+
+FASTCLIP_AVX512 void softmaxRow(float* scores, BFloat16* rounded, int64_t count, int64_t padded, float scale) {
+  const __m512 lowest = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+  __m512 largest = lowest;
+  for (int64_t i = 0; i < count; i += kLanes) largest = _mm512_max_ps(largest, _mm512_mask_loadu_ps(lowest, lanes(i, count), scores + i));
+  constexpr float kLog2E = 1.44269504f;
+  const __m512 factor = _mm512_set1_ps(scale * kLog2E);
+  const __m512 offset = _mm512_set1_ps(-_mm512_reduce_max_ps(largest) * scale * kLog2E);
+  __m512 sum = _mm512_setzero_ps();
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const __m512 score = _mm512_mask_loadu_ps(lowest, lanes(i, count), scores + i);
+    const __m512 power = powerOfTwo(_mm512_fmadd_ps(score, factor, offset));
+    sum = _mm512_add_ps(sum, power);
+    _mm512_storeu_ps(scores + i, power);
+  }
+  const __m512 share = _mm512_set1_ps(1.0f / _mm512_reduce_add_ps(sum));
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const __m512 probability = _mm512_mul_ps(_mm512_loadu_ps(scores + i), share);
+    _mm512_storeu_ps(scores + i, probability);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(rounded + i), toBFloat16(probability));
+  }
+  fillZeros(rounded, roundUp(count, kLanes), padded);
+}
+
+FASTCLIP_AVX512 void softmaxRowBackward(const float* probabilities, const float* gradient, BFloat16* rounded, int64_t count, int64_t padded,
+                                        float scale) {
+  __m512 sum = _mm512_setzero_ps();
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const __mmask16 mask = lanes(i, count);
+    sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, probabilities + i), _mm512_maskz_loadu_ps(mask, gradient + i), sum);
+  }
+  const __m512 mean = _mm512_set1_ps(_mm512_reduce_add_ps(sum));
+  const __m512 factor = _mm512_set1_ps(scale);
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const __mmask16 mask = lanes(i, count);
+    const __m512 difference = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, gradient + i), mean);
+    const __m512 share = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, probabilities + i), factor);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(rounded + i), toBFloat16(_mm512_maskz_mul_ps(mask, share, difference)));
+  }
+  fillZeros(rounded, roundUp(count, kLanes), padded);
+}
+
+FASTCLIP_AVX512 void roundRows(const float* from, int64_t rows, int64_t columns, BFloat16* to, int64_t stride) {
+  for (int64_t row = 0; row < rows; ++row, from += columns, to += stride)
+    for (int64_t column = 0; column < columns; column += kLanes) {
+      const __mmask16 mask = lanes(column, columns);
+      _mm256_mask_storeu_epi16(to + column, mask, toBFloat16(_mm512_maskz_loadu_ps(mask, from + column)));
+    }
+}
+
+FASTCLIP_AVX512 Packed packed(const BFloat16* from, int64_t stride, int64_t rows, int64_t columns, uint32_t* to) {
+  const Packed result{to, (rows + 1) / 2};
+  for (int64_t pair = 0; pair < result.pairs; ++pair) {
+    const BFloat16* first = from + 2 * pair * stride;
+    for (int64_t column = 0; column < columns; column += kLanes) {
+      const __mmask16 mask = lanes(column, columns);
+      const __mmask16 second = 2 * pair + 1 < rows ? mask : 0;
+      const __m512i low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, first + column));
+      const __m512i high = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(second, first + stride + column));
+      _mm512_storeu_si512(result.at(pair, column), _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    }
+  }
+  return result;
+}
+
+FASTCLIP_AVX512 Packed packedTransposed(const BFloat16* from, int64_t stride, int64_t rows, int64_t columns, uint32_t* to) {
+  const Packed result{to, columns / 2};
+  const __m512i places = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                                            _mm512_set1_epi32(static_cast<int>(stride)));
+  for (int64_t row = 0; row < rows; row += kLanes)
+    for (int64_t pair = 0; pair < result.pairs; ++pair) {
+      const BFloat16* base = from + row * stride + 2 * pair;
+      _mm512_storeu_si512(result.at(pair, row), _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), lanes(row, rows), places, base, 2));
+    }
+  return result;
+}
+
+}  // namespace fastclip

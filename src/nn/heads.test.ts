@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import { native } from "../native/addon.ts";
+import { fusedAttention, fusesAttention, manualSeed, randn, type Tensor } from "../tensor/index.ts";
+import { attendByProducts, attendByProductsBackward, attendHeads, attendHeadsBackward } from "./heads.ts";
+
+const relativeError = (found: Tensor, exact: Tensor): number =>
+  found.to("float64").sub(exact).norm().item() / exact.norm().item();
+
+// One token, numbers that are no multiple of anything, more than a block of queries; heads of less and more than a panel of 64 columns.
+test.each(
+  [
+    { batch: 2, tokens: 1, heads: 2, size: 64 },
+    { batch: 3, tokens: 50, heads: 3, size: 64 },
+    { batch: 2, tokens: 77, heads: 2, size: 64 },
+    { batch: 2, tokens: 37, heads: 3, size: 2 },
+    { batch: 1, tokens: 130, heads: 2, size: 80 },
+    { batch: 1, tokens: 275, heads: 1, size: 20 },
+  ].flatMap((shape) => [
+    { ...shape, isCausal: false },
+    { ...shape, isCausal: true },
+  ]),
+)("bfloat16 attention and its gradient are float64's but for rounding: %o", ({ batch, tokens, size, ...options }) => {
+  manualSeed(1);
+  const width = options.heads * size;
+  const projected = randn([batch, tokens, 3 * width]).to("bfloat16");
+  const gradient = randn([batch, tokens, width]).to("bfloat16");
+  const [x, dy] = [projected.to("float64"), gradient.to("float64")];
+  // One rounding to bfloat16 is off by 1.7e-3 in the mean; there are two on the way and up to three on the way back.
+  const exact = attendByProducts(x, options);
+  expect(relativeError(attendHeads(projected, options), exact)).toBeLessThan(3e-3);
+  expect(relativeError(attendByProducts(projected, options), exact)).toBeLessThan(3e-3);
+  if (tokens === 1) return; // the scores of one token have no gradient
+  const exactBack = attendByProductsBackward(dy, x, options);
+  expect(relativeError(attendHeadsBackward(gradient, projected, options), exactBack)).toBeLessThan(3e-3);
+  expect(relativeError(attendByProductsBackward(gradient, projected, options), exactBack)).toBeLessThan(4e-3);
+});
+
+test("what is not a number stays so, and scores far apart give no such", () => {
+  manualSeed(1);
+  const options = { heads: 2, isCausal: true };
+  const projected = randn([1, 40, 3 * 16]).to("bfloat16");
+  const large = attendHeads(projected.mul(1000), options);
+  expect(relativeError(large, attendByProducts(projected.mul(1000).to("float64"), options))).toBeLessThan(3e-3);
+  projected.select(1, 20).fill_(Number.NaN);
+  const attended = attendHeads(projected, options);
+  const after = attended.narrow(1, 20, 20);
+  expect(after.eq(after).any().item()).toBe(0);
+});
+
+test.runIf(fusesAttention(randn([1, 2, 12]).to("bfloat16"), { heads: 2, isCausal: false }))(
+  "the kernel takes tensors in any layout, and refuses what it was not made for",
+  () => {
+    manualSeed(1);
+    const options = { heads: 2, isCausal: true };
+    const projected = randn([24, 3, 12]).to("bfloat16");
+    const turned = projected.transpose(0, 1);
+    expect(
+      fusedAttention(turned, options)
+        .eq(fusedAttention(turned.clone({ memoryFormat: "contiguous" }), options))
+        .all()
+        .item(),
+    ).toBe(1);
+    for (const other of [projected.to("float32"), projected.flatten(), turned])
+      expect(() => native.attend(other.handle, 2, true)).toThrow(
+        "expected contiguous bfloat16 of [B, tokens, 3 width]",
+      );
+    expect(() => native.attend(projected.handle, 4, true)).toThrow("heads of an even size");
+    const gradient = randn([24, 3, 2]).to("bfloat16");
+    expect(() => native.attendBackward(gradient.handle, projected.handle, 2, true)).toThrow("[B, tokens, width]");
+  },
+);

@@ -1,0 +1,38 @@
+// Multi-head attention of bfloat16 on a CPU, in one pass over memory each way.
+import { native } from "../native/addon.ts";
+import { Tensor } from "./ops.generated.ts";
+
+export interface AttentionOptions {
+  readonly heads: number;
+  /** Every token attends to itself and those before it alone. */
+  readonly isCausal: boolean;
+}
+
+let isHere: boolean | undefined;
+
+/** Whether `fusedAttention` takes it: bfloat16 on a CPU that has products of it (AVX-512), and heads of an even size. */
+export function fusesAttention(projected: Tensor, { heads }: AttentionOptions): boolean {
+  if (projected.dtype !== "bfloat16" || projected.device !== "cpu" || projected.size(2) % (6 * heads) !== 0)
+    return false;
+  isHere ??= native.canAttend?.() ?? false;
+  return isHere;
+}
+
+/**
+ * softmax(Q K^T / sqrt(d)) V of queries, keys and values side by side, [B, tokens, 3 width] -> [B, tokens, width]. Scores and their softmax
+ * are float32. Autograd does not see it.
+ */
+export function fusedAttention(projected: Tensor, { heads, isCausal }: AttentionOptions): Tensor {
+  return new Tensor(native.attend(projected.contiguous().handle, heads, isCausal));
+}
+
+/** The gradient of what went in from that of what came out; the scores are computed a second time. */
+export function fusedAttentionBackward(
+  gradient: Tensor,
+  projected: Tensor,
+  { heads, isCausal }: AttentionOptions,
+): Tensor {
+  return new Tensor(
+    native.attendBackward(gradient.contiguous().handle, projected.contiguous().handle, heads, isCausal),
+  );
+}
