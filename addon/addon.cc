@@ -159,6 +159,7 @@ static napi_value initialise(napi_env env, napi_value exports) {
     defineTranspose(env, exports);
 #ifdef __x86_64__
     defineAttention(env, exports);
+    defineActivation(env, exports);
 #endif
   } catch (...) {
     throwToJavaScript(env);

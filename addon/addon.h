@@ -160,6 +160,7 @@ void defineGather(napi_env env, napi_value exports);
 void definePicture(napi_env env, napi_value exports);
 void defineTranspose(napi_env env, napi_value exports);
 void defineAttention(napi_env env, napi_value exports);
+void defineActivation(napi_env env, napi_value exports);
 
 // Replaces the CPU allocator of tensors, once per process.
 void installCachingAllocator();

@@ -1,44 +1,10 @@
 #include "attention-rows.h"
 
-#include <immintrin.h>
-
-#include <algorithm>
 #include <limits>
 
-#define FASTCLIP_AVX512 [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl")]]
+#include "avx512.h"
 
 namespace fastclip {
-
-bool hasAvx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vl");
-}
-
-// The lanes of a register that begins at `begin` which are below `end`.
-FASTCLIP_AVX512 static inline __mmask16 lanes(int64_t begin, int64_t end) {
-  return static_cast<__mmask16>(end - begin >= kLanes ? 0xffff : (1u << std::max<int64_t>(end - begin, 0)) - 1);
-}
-
-// 2^x, for x of at most 0, to within 2e-7 of it; 0 where it would be denormal, which takes the processor long. NaN stays NaN.
-FASTCLIP_AVX512 static inline __m512 powerOfTwo(__m512 x) {
-  const __mmask16 isNormal = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-126), _CMP_NLT_UQ);
-  const __m512 whole = _mm512_maskz_roundscale_ps(isNormal, x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  const __m512 rest = _mm512_maskz_sub_ps(isNormal, x, whole);
-  // ln(2)^k / k!
-  constexpr float kTerms[] = {1.54035304e-4f, 1.33335581e-3f, 9.61812911e-3f, 5.55041087e-2f, 2.40226507e-1f, 6.93147181e-1f, 1.0f};
-  __m512 sum = _mm512_set1_ps(kTerms[0]);
-  for (int i = 1; i < 7; ++i) sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(kTerms[i]));
-  return _mm512_maskz_scalef_ps(isNormal, sum, whole);
-}
-
-// To the nearest, ties to even; NaN stays NaN.
-FASTCLIP_AVX512 static inline __m256i toBFloat16(__m512 x) {
-  const __m512i bits = _mm512_castps_si512(x);
-  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-  const __mmask16 isNan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
-  return _mm512_cvtepi32_epi16(_mm512_mask_set1_epi32(_mm512_srli_epi32(rounded, 16), isNan, 0x7fc0));
-}
 
 FASTCLIP_AVX512 static inline void fillZeros(BFloat16* row, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i += kLanes) _mm256_mask_storeu_epi16(row + i, lanes(i, end), _mm256_setzero_si256());

@@ -1,19 +1,13 @@
-// What attention does between its products: rows of scores to probabilities and back, and matrices laid out as products want them. All of
-// it runs with AVX-512.
+// What attention does between its products: rows of scores to probabilities and back, and matrices laid out as products want them.
 #pragma once
 
-#include <cstdint>
+#include "avx512.h"
 
 namespace fastclip {
 
-using BFloat16 = uint16_t;  // its bits
-
-constexpr int64_t kLanes = 16;  // 32-bit numbers of a register
 constexpr int64_t kPanel = 64;  // columns of a panel
 
 constexpr int64_t roundUp(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
-
-bool hasAvx512();
 
 // A row of scores becomes one of probabilities, softmax(scale * scores), in `scores` and, rounded, in `rounded`, with zeros behind them up
 // to `padded` elements. The row has room for whole registers.

@@ -110,6 +110,11 @@ export interface Addon {
   // transpose.cc
   transposedCopy(matrix: Handle): Handle;
 
+  // activation.cc, of x86-64 alone
+  canActivate?(): boolean;
+  // Only where canActivate() is true.
+  activateBackward(gradient: Handle, x: Handle, isQuick: boolean): Handle;
+
   // attention.cc, of x86-64 alone
   canAttend?(): boolean;
   // These two only where canAttend() is true.

@@ -34,8 +34,8 @@ export class Perceptron extends Module {
         return { output: affine(activation.forward(hidden), cProj), kept: { hidden } };
       },
       backward: (gradient, { h, kept: { hidden }, isWanted }) => {
-        const ofProj = isWanted ? affineGradients(cProj, { gradient, x: activation.forward(hidden) }) : [];
-        const dHidden = activation.backward(affineInputGradient(gradient, cProj.weight), hidden);
+        const { output, input: dHidden } = activation.backward(affineInputGradient(gradient, cProj.weight), hidden);
+        const ofProj = isWanted ? affineGradients(cProj, { gradient, x: output }) : [];
         const ofFc = isWanted ? affineGradients(cFc, { gradient: dHidden, x: h }) : [];
         return { input: affineInputGradient(dHidden, cFc.weight), parameters: [...ofFc, ...ofProj] };
       },

@@ -1,4 +1,5 @@
 // Tensors: everything that the layers above use.
+export { fusedGeluBackward, fusesGelu } from "./activation.ts";
 export { type AttentionOptions, fusedAttention, fusedAttentionBackward, fusesAttention } from "./attention.ts";
 export { autocast, autocastType, withoutAutocast } from "./autocast.ts";
 export { backward, grad, gradOf, noGrad, setGrad, withGrad } from "./autograd.ts";
