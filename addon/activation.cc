@@ -76,9 +76,6 @@ BFloat16* bitsOf(const at::Tensor& tensor, const char* what) {
 
 }  // namespace
 
-// canActivate() -> whether this CPU has AVX-512 with bfloat16, which the other needs
-static napi_value canActivate(Call& call) { return fromBool(call.env, hasAvx512BFloat16()); }
-
 // activateBackward(gradient, x, isQuick) -> GELU of x, or its quick form; `gradient`, of that, is overwritten with the gradient of x
 static napi_value activateBackward(Call& call) {
   const at::Tensor& gradient = call.environment.tensors.get(toDouble(call.env, call[0], "gradient"));
@@ -94,7 +91,7 @@ static napi_value activateBackward(Call& call) {
 }
 
 void defineActivation(napi_env env, napi_value exports) {
-  define(env, exports, {{"canActivate", guarded<canActivate>}, {"activateBackward", guarded<activateBackward>}});
+  define(env, exports, {{"activateBackward", guarded<activateBackward>}});
 }
 
 }  // namespace fastclip

@@ -53,11 +53,18 @@ static napi_value setGrad(Call& call) {
   at::Tensor gradient;
   if (!isNullish(call.env, call[1])) {
     gradient = tensorAt(call, 1);
-    if (gradient.sizes() != tensor.sizes() || gradient.options().type_equal(tensor.options()) == false)
+    const bool isOfType = gradient.scalar_type() == tensor.grad_dtype().value_or(tensor.scalar_type());
+    if (gradient.sizes() != tensor.sizes() || !isOfType || gradient.device() != tensor.device())
       throw BadArgument("gradient: expected the tensor's shape, element type and device");
     if (gradient.is_same(tensor)) throw BadArgument("gradient: a tensor cannot be its own gradient");
   }
   tensor.mutable_grad() = gradient;
+  return undefined(call.env);
+}
+
+// setGradDType(tensor, dtype): backward leaves the gradient of this leaf in that type
+static napi_value setGradDType(Call& call) {
+  tensorAt(call, 0).set_grad_dtype(toDType(call.env, call[1], "dtype"));
   return undefined(call.env);
 }
 
@@ -123,7 +130,7 @@ static napi_value autocastDType(Call& call) {
 void defineAutograd(napi_env env, napi_value exports) {
   define(env, exports,
          {{"backward", guarded<backward>}, {"grad", guarded<grad>}, {"gradOf", guarded<gradOf>},
-          {"setGrad", guarded<setGrad>}, {"requiresGrad", guarded<requiresGrad>},
+          {"setGrad", guarded<setGrad>}, {"setGradDType", guarded<setGradDType>}, {"requiresGrad", guarded<requiresGrad>},
           {"setRequiresGrad", guarded<setRequiresGrad>}, {"setGradMode", guarded<setGradMode>},
           {"autocastEnter", guarded<autocastEnter>}, {"autocastPause", guarded<autocastPause>},
           {"autocastLeave", guarded<autocastLeave>}, {"autocastDType", guarded<autocastDType>}});

@@ -12,6 +12,9 @@
 #include <csignal>
 #include <cstring>
 
+#ifdef __x86_64__
+#include "avx512.h"
+#endif
 #include "convert.h"
 
 namespace fastclip {
@@ -50,6 +53,15 @@ static napi_value cpuCapability(Call& call) { return fromString(call.env, at::ge
 
 // Whether the CPU multiplies tiles of matrices (AMX).
 static napi_value hasAmx(Call& call) { return fromBool(call.env, at::cpu::init_amx()); }
+
+// Whether the kernels with AVX-512 for bfloat16 are here and run on this CPU.
+static napi_value hasAvx512BFloat16(Call& call) {
+#ifdef __x86_64__
+  return fromBool(call.env, fastclip::hasAvx512BFloat16());
+#else
+  return fromBool(call.env, false);
+#endif
+}
 
 static napi_value cudaDevices(Call& call) {
   return fromDouble(call.env, at::globalContext().hasCUDA() ? static_cast<double>(at::detail::getCUDAHooks().deviceCount()) : 0);
@@ -96,7 +108,7 @@ void defineRuntime(napi_env env, napi_value exports) {
   define(env, exports,
          {{"manualSeed", guarded<manualSeed>}, {"rngState", guarded<rngState>}, {"setRngState", guarded<setRngState>},
           {"setThreads", guarded<setThreads>}, {"threads", guarded<threads>}, {"version", guarded<version>},
-          {"cpuCapability", guarded<cpuCapability>}, {"hasAmx", guarded<hasAmx>}, {"cudaDevices", guarded<cudaDevices>}, {"hasNccl", guarded<hasNccl>},
+          {"cpuCapability", guarded<cpuCapability>}, {"hasAmx", guarded<hasAmx>}, {"hasAvx512BFloat16", guarded<hasAvx512BFloat16>}, {"cudaDevices", guarded<cudaDevices>}, {"hasNccl", guarded<hasNccl>},
           {"useCachingAllocator", guarded<useCachingAllocator>}, {"memory", guarded<memory>},
           {"resetPeakMemory", guarded<resetPeakMemory>}, {"emptyCache", guarded<emptyCache>},
           {"endWithParent", guarded<endWithParent>}});

@@ -30,6 +30,7 @@ export interface Addon {
   grad(roots: readonly Handle[], inputs: readonly Handle[], gradients: readonly (Handle | null)[]): (Handle | null)[];
   gradOf(tensor: Handle): Handle | null;
   setGrad(tensor: Handle, gradient: Handle | null): void;
+  setGradDType(tensor: Handle, dtype: number): void;
   requiresGrad(tensor: Handle): boolean;
   setRequiresGrad(tensor: Handle, requiresGrad: boolean): void;
   setGradMode(enabled: boolean): boolean;
@@ -55,6 +56,7 @@ export interface Addon {
   version(): string;
   cpuCapability(): string;
   hasAmx(): boolean;
+  hasAvx512BFloat16(): boolean;
   cudaDevices(): number;
   hasNccl(): boolean;
   useCachingAllocator(): void;
@@ -110,10 +112,9 @@ export interface Addon {
   // transpose.cc
   transposedCopy(matrix: Handle): Handle;
 
-  // activation.cc, of x86-64 alone
-  canActivate?(): boolean;
-  // Only where canActivate() is true.
+  // activation.cc and norm.cc, only where hasAvx512BFloat16() is true
   activateBackward(gradient: Handle, x: Handle, isQuick: boolean): Handle;
+  normOf(tensors: readonly Handle[]): number;
 
   // attention.cc, of x86-64 alone
   canAttend?(): boolean;

@@ -17,11 +17,8 @@ export function affineInputGradient(gradient: Tensor, weight: Tensor): Tensor {
   return gradient.matmul(weight.to(gradient.dtype));
 }
 
-/** The gradients of weight and bias, in their types, from that of y, [..., out], and from x, [..., in]. */
-export function affineGradients(
-  { weight, bias }: AffineParameters,
-  { gradient, x }: { gradient: Tensor; x: Tensor },
-): [weight: Tensor, bias: Tensor] {
+/** The gradients of weight and bias, in the type of that of y, [..., out], from it and from x, [..., in]. */
+export function affineGradients({ gradient, x }: { gradient: Tensor; x: Tensor }): [weight: Tensor, bias: Tensor] {
   const [rows, inputs] = [gradient.flatten({ endDim: -2 }), x.flatten({ endDim: -2 })];
-  return [transposedProduct(rows, inputs).to(weight.dtype), rows.sumDim({ dim: [0] }).to(bias.dtype)];
+  return [transposedProduct(rows, inputs), rows.sumDim({ dim: [0] })];
 }

@@ -46,10 +46,10 @@ export class MultiheadAttention extends Module {
         return { output: affine(attended, outProj), kept: { projected, attended } };
       },
       backward: (gradient, { h, kept: { projected, attended }, isWanted }) => {
-        const ofOut = isWanted ? affineGradients(outProj, { gradient, x: attended }) : [];
+        const ofOut = isWanted ? affineGradients({ gradient, x: attended }) : [];
         const dAttended = affineInputGradient(gradient, outProj.weight);
         const dProjected = attendHeadsBackward(dAttended, projected, options);
-        const ofIn = isWanted ? affineGradients(inProj, { gradient: dProjected, x: h }) : [];
+        const ofIn = isWanted ? affineGradients({ gradient: dProjected, x: h }) : [];
         return { input: affineInputGradient(dProjected, inProj.weight), parameters: [...ofIn, ...ofOut] };
       },
     };

@@ -35,8 +35,8 @@ export class Perceptron extends Module {
       },
       backward: (gradient, { h, kept: { hidden }, isWanted }) => {
         const { output, input: dHidden } = activation.backward(affineInputGradient(gradient, cProj.weight), hidden);
-        const ofProj = isWanted ? affineGradients(cProj, { gradient, x: output }) : [];
-        const ofFc = isWanted ? affineGradients(cFc, { gradient: dHidden, x: h }) : [];
+        const ofProj = isWanted ? affineGradients({ gradient, x: output }) : [];
+        const ofFc = isWanted ? affineGradients({ gradient: dHidden, x: h }) : [];
         return { input: affineInputGradient(dHidden, cFc.weight), parameters: [...ofFc, ...ofProj] };
       },
     };

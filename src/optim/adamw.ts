@@ -2,7 +2,7 @@
 import type { NamedTensors } from "../tensor/index.ts";
 import { type AdamOptions, type AdamState, adamState, adamStep_ } from "./adam.ts";
 import type { ParameterGroup } from "./groups.ts";
-import { type LearningRates, type Optimizer, updateAll } from "./optimizer.ts";
+import { type LearningRates, type Optimizer, type StepOptions, updateAll } from "./optimizer.ts";
 
 /** Adam with decoupled weight decay. */
 export class AdamW implements Optimizer {
@@ -16,11 +16,12 @@ export class AdamW implements Optimizer {
     this.#state = adamState(groups);
   }
 
-  step(learningRates: LearningRates): void {
-    const [options, state] = [this.#options, this.#state];
+  step(learningRates: LearningRates, options: StepOptions = {}): void {
+    const task = { options: this.#options, state: this.#state };
     updateAll(this.#groups, {
+      ...options,
       learningRates,
-      update: (update) => adamStep_(update.parameters, { ...update, options, state }),
+      update: (update) => adamStep_(update.parameters, { ...update, ...task }),
     });
   }
 

@@ -10,7 +10,7 @@ import {
 } from "../tensor/index.ts";
 import { type AdamOptions, type AdamState, adamState, adamStep_ } from "./adam.ts";
 import type { ParameterGroup } from "./groups.ts";
-import { type LearningRates, type Optimizer, type Update, updateAll } from "./optimizer.ts";
+import { type LearningRates, type Optimizer, type StepOptions, type Update, updateAll } from "./optimizer.ts";
 
 /**
  * Adam with a step length of its own for every parameter that decays: with d = mHat / (sqrt(vHat) + eps) + weightDecay p,
@@ -28,8 +28,8 @@ export class Lamb implements Optimizer {
     this.#state = adamState(groups);
   }
 
-  step(learningRates: LearningRates): void {
-    updateAll(this.#groups, { learningRates, update: (update) => this.#update(update) });
+  step(learningRates: LearningRates, options: StepOptions = {}): void {
+    updateAll(this.#groups, { ...options, learningRates, update: (update) => this.#update(update) });
   }
 
   #update(update: Update): void {

@@ -1,7 +1,7 @@
 // Lion (Chen et al., arXiv 2302.06675).
 import { foreachLerp, foreachLerp_, foreachSign_, type NamedTensors } from "../tensor/index.ts";
 import type { ParameterGroup } from "./groups.ts";
-import { type LearningRates, type Optimizer, type Update, updateAll } from "./optimizer.ts";
+import { type LearningRates, type Optimizer, type StepOptions, type Update, updateAll } from "./optimizer.ts";
 import { sgdStep_ } from "./sgd.ts";
 import { ParameterState } from "./state.ts";
 
@@ -22,8 +22,8 @@ export class Lion implements Optimizer {
     this.#state = new ParameterState(groups, (parameter) => ({ exp_avg: parameter.zerosLike() }));
   }
 
-  step(learningRates: LearningRates): void {
-    updateAll(this.#groups, { learningRates, update: (update) => this.#update(update) });
+  step(learningRates: LearningRates, options: StepOptions = {}): void {
+    updateAll(this.#groups, { ...options, learningRates, update: (update) => this.#update(update) });
   }
 
   #update({ names, parameters, gradients, lr, weightDecay }: Update): void {

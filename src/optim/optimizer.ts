@@ -1,15 +1,20 @@
 // What a step needs of an optimizer, and how an optimizer goes over its parameters: in lists, for operators that take lists.
-import { gradOf, type NamedTensors, scope, setGrad, type Tensor } from "../tensor/index.ts";
+import { foreachMul_, gradOf, type NamedTensors, scope, setGrad, type Tensor } from "../tensor/index.ts";
 import type { GroupName, ParameterGroup } from "./groups.ts";
 
 export type LearningRates = Readonly<Record<GroupName, number>>;
 
 export interface Optimizer {
-  /** Updates every parameter that has a gradient. To be called where autograd does not record. */
-  step(learningRates: LearningRates): void;
+  /** Updates every parameter that has a gradient, which is used up. To be called where autograd does not record. */
+  step(learningRates: LearningRates, options?: StepOptions): void;
   /** Moments and step counts, for a checkpoint; `load` copies them back. */
   state(): NamedTensors;
   load(state: NamedTensors): void;
+}
+
+export interface StepOptions {
+  /** What gradients are multiplied by, 1 if absent. */
+  readonly gradientFactor?: number;
 }
 
 export interface WithGradient {
@@ -40,19 +45,24 @@ export function dropGradients(groups: readonly ParameterGroup[]): void {
 export interface Update {
   readonly names: readonly string[];
   readonly parameters: readonly Tensor[];
+  /** Of the parameters' types. */
   readonly gradients: readonly Tensor[];
   readonly group: GroupName;
   readonly lr: number;
   readonly weightDecay: number;
 }
 
-// 64 MB of float32: what an update makes on the way is as large as its parameters, and so stays small beside the model.
-export const elementsTogether: number = 2 ** 24;
+// 8 MB of float32: what an update makes on the way is as large as its parameters, and so is still near the core when it is read.
+export const elementsTogether: number = 2 ** 21;
 
 /** Runs `update` on all parameters that have a gradient, some at a time, and frees what it made after each. */
 export function updateAll(
   groups: readonly ParameterGroup[],
-  { learningRates, update }: { learningRates: LearningRates; update: (update: Update) => void },
+  {
+    learningRates,
+    gradientFactor = 1,
+    update,
+  }: StepOptions & { learningRates: LearningRates; update: (update: Update) => void },
 ): void {
   for (const group of groups) {
     const { name, weightDecay, lrScale = 1 } = group;
@@ -60,9 +70,12 @@ export function updateAll(
       for (const members of portions(withGradients(group))) {
         const names = members.map((member) => member.name);
         const parameters = members.map(({ parameter }) => parameter);
-        const gradients = members.map(({ gradient }) => gradient);
         const lr = learningRates[name] * lrScale;
-        scope(() => update({ names, parameters, gradients, group: name, lr, weightDecay }));
+        scope(() => {
+          const gradients = members.map(({ gradient, parameter }) => gradient.to(parameter.dtype));
+          if (gradientFactor !== 1) foreachMul_(gradients, gradientFactor);
+          update({ names, parameters, gradients, group: name, lr, weightDecay });
+        });
       }
     });
   }

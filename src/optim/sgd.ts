@@ -1,7 +1,7 @@
 // Stochastic gradient descent with momentum (PyTorch's torch.optim.SGD), with libtorch's fused kernel.
 import { fusedSgd_, type NamedTensors, type Tensor } from "../tensor/index.ts";
 import type { GroupName, ParameterGroup } from "./groups.ts";
-import { type LearningRates, type Optimizer, type Update, updateAll } from "./optimizer.ts";
+import { type LearningRates, type Optimizer, type StepOptions, type Update, updateAll } from "./optimizer.ts";
 import { ParameterState } from "./state.ts";
 
 export interface SgdOptions {
@@ -26,8 +26,8 @@ export class Sgd implements Optimizer {
     this.#state = new ParameterState(moving, (parameter) => ({ momentum_buffer: parameter.zerosLike() }));
   }
 
-  step(learningRates: LearningRates): void {
-    updateAll(this.#groups, { learningRates, update: (update) => this.#update(update) });
+  step(learningRates: LearningRates, options: StepOptions = {}): void {
+    updateAll(this.#groups, { ...options, learningRates, update: (update) => this.#update(update) });
   }
 
   #update({ names, parameters, gradients, group, lr, weightDecay }: Update): void {

@@ -2,13 +2,9 @@
 import { native } from "../native/addon.ts";
 import { Tensor } from "./ops.generated.ts";
 
-let isHere: boolean | undefined;
-
 /** Whether `fusedGeluBackward` takes it: bfloat16 on a CPU with AVX-512 for that. */
 export function fusesGelu(x: Tensor): boolean {
-  if (x.dtype !== "bfloat16" || x.device !== "cpu") return false;
-  isHere ??= native.canActivate?.() ?? false;
-  return isHere;
+  return x.dtype === "bfloat16" && x.device === "cpu" && native.hasAvx512BFloat16();
 }
 
 /**

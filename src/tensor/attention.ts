@@ -8,14 +8,11 @@ export interface AttentionOptions {
   readonly isCausal: boolean;
 }
 
-let isHere: boolean | undefined;
-
 /** Whether `fusedAttention` takes it: bfloat16 on a CPU that has products of it (AVX-512), and heads of an even size. */
 export function fusesAttention(projected: Tensor, { heads }: AttentionOptions): boolean {
   if (projected.dtype !== "bfloat16" || projected.device !== "cpu" || projected.size(2) % (6 * heads) !== 0)
     return false;
-  isHere ??= native.canAttend?.() ?? false;
-  return isHere;
+  return native.canAttend?.() ?? false;
 }
 
 /**

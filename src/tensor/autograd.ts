@@ -1,5 +1,6 @@
 // Gradients by libtorch's autograd.
 import { native } from "../native/addon.ts";
+import { type DType, dtypeCode } from "./dtype.ts";
 import { Tensor } from "./ops.generated.ts";
 
 /** Runs `body` without recording operations for backward. */
@@ -53,6 +54,11 @@ export function grad(
 export function gradOf(tensor: Tensor): Tensor | null {
   const handle = native.gradOf(tensor.handle);
   return handle === null ? null : new Tensor(handle);
+}
+
+/** From now on backward leaves the gradient of this leaf in another type than its own; it has to have none yet. */
+export function setGradDType(tensor: Tensor, dtype: DType): void {
+  native.setGradDType(tensor.handle, dtypeCode(dtype));
 }
 
 /** Replaces the collected gradient; null drops it. */

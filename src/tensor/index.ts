@@ -2,12 +2,13 @@
 export { fusedGeluBackward, fusesGelu } from "./activation.ts";
 export { type AttentionOptions, fusedAttention, fusedAttentionBackward, fusesAttention } from "./attention.ts";
 export { autocast, autocastType, withoutAutocast } from "./autocast.ts";
-export { backward, grad, gradOf, noGrad, setGrad, withGrad } from "./autograd.ts";
+export { backward, grad, gradOf, noGrad, setGrad, setGradDType, withGrad } from "./autograd.ts";
 export * as c10d from "./c10d.ts";
 export type { MemoryFormat, Scalar } from "./call.ts";
 export { fromBuffer, tensor } from "./create.ts";
 export { type DType, dtypes, type TypedArray } from "./dtype.ts";
 export { differentiable } from "./function.ts";
+export { normOf } from "./norm.ts";
 export * from "./ops.generated.ts";
 export { transposedProduct } from "./products.ts";
 export { type OperatorRun, type Product, recordOperators } from "./profile.ts";

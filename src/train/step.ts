@@ -3,11 +3,11 @@ import type { GradientReduction } from "../distributed/gradient-reduction.ts";
 import type { ProcessGroup } from "../distributed/process-group.ts";
 import { mapPair, type Pair } from "../losses/pair.ts";
 import type { CLIP } from "../models/clip.ts";
-import { clipGradients, gradientNorm } from "../optim/clip.ts";
+import { clippingFactor } from "../optim/clip.ts";
 import type { ParameterGroup } from "../optim/groups.ts";
 import { dropGradients, gradientsOf, type Optimizer } from "../optim/optimizer.ts";
 import { mark } from "../telemetry/spans.ts";
-import { backward, type NamedTensors, noGrad, scope } from "../tensor/index.ts";
+import { backward, type NamedTensors, noGrad, normOf, scope } from "../tensor/index.ts";
 import type { Inputs } from "./encode.ts";
 import type { Exchange } from "./exchange.ts";
 import { findNonFinite } from "./finite.ts";
@@ -110,9 +110,7 @@ export function trainStep(trainer: Trainer, inputs: Inputs, position: Position):
 
     // Nothing has changed so far but the statistics of batch norm; from here on everything does.
     enter("update");
-    const gradients = gradientsOf(groups);
-    const norm = gradientNorm(gradients);
-    const gradNorm = norm.item();
+    const gradNorm = normOf(gradientsOf(groups));
     const skipped = findNonFinite({ features: features.all, ids, groups, gradNorm });
     if (skipped !== undefined) {
       putBack(model, statistics);
@@ -123,9 +121,9 @@ export function trainStep(trainer: Trainer, inputs: Inputs, position: Position):
     // The parameters, and the temperature with a learning rate of its own.
     const lr = trainer.learningRate(step);
     const lrTau = method.temperatureRate?.(step, tau) ?? 0;
+    const gradientFactor = gradClipNorm === undefined ? 1 : clippingFactor(gradNorm, gradClipNorm);
     noGrad(() => {
-      if (gradClipNorm !== undefined) clipGradients(gradients, { norm, maxNorm: gradClipNorm });
-      optimizer.step({ gainsAndBiases: lr, weights: lr, logitScale: lrTau });
+      optimizer.step({ gainsAndBiases: lr, weights: lr, logitScale: lrTau }, { gradientFactor });
       model.logitScale.clamp_({ min: 0, max: maxLogitScale });
     });
     const [loss, infoNce] = [result.loss.item(), inner.infoNce.item()];

@@ -8,6 +8,7 @@ import { learningRate } from "../optim/schedule.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { Config } from "./config/types.ts";
 import { Exchange } from "./exchange.ts";
+import { matrixGradientType, setGradientTypes } from "./gradient-type.ts";
 import { createMethod, type Method } from "./method.ts";
 import { createGroups, createOptimizer, createSchedule } from "./optimizer.ts";
 import { resolvePrecision } from "./precision.ts";
@@ -30,6 +31,7 @@ export function createTrainer(
   const { epochs } = config.run;
   const schedule = createSchedule(config.optim, { steps: stepsPerEpoch * epochs, stepsPerEpoch });
   const groups = createGroups(config.optim, model.parameters());
+  setGradientTypes(groups, matrixGradientType(config, { microBatch, group }));
   const method = createMethod(config.loss, { epochs, schedule, createPairs });
   const { gradientReduction: reduction, featurePrecision } = config.distributed;
   return {

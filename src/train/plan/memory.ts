@@ -5,6 +5,7 @@ import { elementsTogether } from "../../optim/optimizer.ts";
 import { formatBytes } from "../../telemetry/format.ts";
 import { resolveBatch } from "../batch.ts";
 import type { Config, OptimConfig } from "../config/types.ts";
+import { matrixGradientType } from "../gradient-type.ts";
 import { resolvePrecision } from "../precision.ts";
 import { type StageSize, towerSizes } from "./tower-size.ts";
 
@@ -56,6 +57,8 @@ const workerBytes = 80e6;
 export function memoryEstimate(config: Config, { microBatch, processes = 1 }: MemoryOptions): MemoryEstimate {
   const model = configuredModel(config.model);
   const towers = towersOf(config, model);
+  const sizes = { microBatch, group: { size: processes } };
+  const short = matrixGradientType(config, sizes) === "float32" ? 0 : towers.image.products + towers.text.products;
   const count = (key: "parameters" | "trained"): number => scalars(config) + towers.image[key] + towers.text[key];
   const { batchSize } = resolveBatch(config);
   const local = batchSize / processes;
@@ -63,9 +66,9 @@ export function memoryEstimate(config: Config, { microBatch, processes = 1 }: Me
     {
       weights: 4 * count("parameters"),
       average: config.optim.emaDecay === undefined ? 0 : 4 * count("trained"),
-      gradients: 4 * count("trained"),
+      gradients: 4 * count("trained") - 2 * short,
       moments: 4 * momentsOf(config.optim) * count("trained"),
-      update: updateBytes(config.optim, count("trained")),
+      update: updateBytes(config.optim, { trained: count("trained"), short }),
       loss: lossBytes({ batchSize, local, width: model.embed_dim }),
       ...activationBytes(towers, { microBatch, local }),
     },
@@ -104,15 +107,18 @@ function momentsOf(optim: OptimConfig): number {
   }
 }
 
-/** What an optimizer makes on the way: LAMB and Lion directions, of as many parameters as are updated together. */
-function updateBytes({ kind }: OptimConfig, trained: number): number {
-  return kind === "lamb" || kind === "lion" ? 4 * Math.min(trained, elementsTogether) : 0;
+/** What an optimizer makes on the way, of as many parameters as are updated together: gradients in float32, LAMB's and Lion's directions. */
+function updateBytes({ kind }: OptimConfig, { trained, short }: { trained: number; short: number }): number {
+  const makes = (count: number): number => 4 * Math.min(count, elementsTogether);
+  return makes(short) + (kind === "lamb" || kind === "lion" ? makes(trained) : 0);
 }
 
 /** A tower as its stages are trained. */
 interface TowerMemory {
   readonly parameters: number;
   readonly trained: number;
+  /** Of those that are trained, the ones whose gradient is a single product. */
+  readonly products: number;
   /** Bytes that `size` samples hold between the way forward and the way back. */
   held(size: number): number;
   /** Bytes of the largest moment on the way forward, what is held among them. */
@@ -167,6 +173,7 @@ function towerMemory(
   return {
     parameters: sum(stages, ({ parameters }) => parameters),
     trained: sum(trained, ({ parameters }) => parameters),
+    products: sum(trained, ({ products }) => products),
     held: (size) => sum(trained, (stage) => held(stage, size)),
     forward: (size) =>
       // Nothing is held of a locked stage, so one of them is there at a time.

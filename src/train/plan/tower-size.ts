@@ -8,6 +8,8 @@ export interface StageSize {
   readonly parameters: number;
   /** Those among them that autocast makes a copy of, which is kept. */
   readonly matrices: number;
+  /** Those among them whose gradient is a single product (../gradient-type.ts). */
+  readonly products: number;
   /** Those of the largest tensor, whose gradient is made before it is added to what is there. */
   readonly largest: number;
   /** What it is given, which is all that gradient checkpointing keeps of it. */
@@ -48,6 +50,7 @@ function visionTransformer({ vision_cfg, embed_dim }: ModelConfig, widths: Width
   const embedding: StageSize = {
     parameters: 3 * patchSize ** 2 * width + width + (patches + 1) * width + 2 * width,
     matrices: 3 * patchSize ** 2 * width,
+    products: 3 * patchSize ** 2 * width,
     largest: 3 * patchSize ** 2 * width,
     input: 0, // the batch itself
     // The picture as patches, and what the norm before the blocks reads.
@@ -65,6 +68,7 @@ function textTransformer({ text_cfg, embed_dim }: ModelConfig, widths: Widths): 
   const embedding: StageSize = {
     parameters: (vocab_size + tokens) * width,
     matrices: 0,
+    products: 0,
     largest: vocab_size * width,
     input: 0,
     kept: 8 * tokens, // the token ids
@@ -101,6 +105,7 @@ function transformer({ embedding, layers, number, ...shape }: TransformerShape, 
   const block: StageSize = {
     parameters,
     matrices: 0,
+    products: matrices,
     largest,
     input: stream,
     // What both norms read; queries, keys, values and what attention gave; the perceptron's hidden layer.
@@ -110,6 +115,7 @@ function transformer({ embedding, layers, number, ...shape }: TransformerShape, 
   const last: StageSize = {
     parameters: parameters + 2 * width,
     matrices,
+    products: matrices,
     largest,
     input: stream,
     // What the norm reads and gave, and keys and values, which the kernel reads in full; all else is of one token.
@@ -119,6 +125,7 @@ function transformer({ embedding, layers, number, ...shape }: TransformerShape, 
   const projection: StageSize = {
     parameters: width * embed_dim,
     matrices: width * embed_dim,
+    products: width * embed_dim,
     largest: width * embed_dim,
     input: full * width,
     kept: full * width + half * width,
@@ -150,6 +157,7 @@ function stem(imageSize: number, width: number, { full, half }: Widths): StageSi
   return {
     parameters: matrices + 2 * (2 * narrow + width),
     matrices,
+    products: matrices,
     largest: 9 * narrow * width,
     input: 0,
     // The picture, and of three convolutions what their norm reads and what the next one does.
@@ -176,6 +184,7 @@ function bottleneck(
   return {
     parameters: matrices + 2 * (2 * narrow + wide * after.channels),
     matrices,
+    products: matrices,
     largest: Math.max(9 * narrow ** 2, before.channels * after.channels),
     input: half * sizeOf(before),
     // Of two narrow convolutions what their norm reads and what the next one does; of the wide ones what their norm reads.
@@ -193,6 +202,7 @@ function attentionPool(
   return {
     parameters: matrices + tokens * width + 3 * width + embed_dim,
     matrices,
+    products: matrices,
     largest: width ** 2,
     input: half * side ** 2 * width,
     kept: half * (side ** 2 * width + 2 * tokens * width + 4 * heads * width) + full * 4 * width,
