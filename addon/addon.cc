@@ -156,11 +156,11 @@ static napi_value initialise(napi_env env, napi_value exports) {
     defineReducer(env, exports);
     defineGather(env, exports);
     definePicture(env, exports);
-    defineTranspose(env, exports);
 #ifdef __x86_64__
     defineAttention(env, exports);
     defineActivation(env, exports);
     defineNorm(env, exports);
+    defineTranspose(env, exports);
 #endif
   } catch (...) {
     throwToJavaScript(env);

@@ -222,8 +222,8 @@ void forEachHead(const Shape& shape, const Body& body) {
 
 }  // namespace
 
-// canAttend() -> whether this CPU has what attend and attendBackward need
-static napi_value canAttend(Call& call) { return fromBool(call.env, hasAvx512BFloat16() && blas::could_pack(at::kBFloat16)); }
+// canAttend() -> whether oneDNN has products for these packed matrices; it may be told to do without
+static napi_value canAttend(Call& call) { return fromBool(call.env, blas::could_pack(at::kBFloat16)); }
 
 // attend(projected, heads, isCausal) -> [B, tokens, width]
 static napi_value attend(Call& call) {

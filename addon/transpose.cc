@@ -1,14 +1,12 @@
-// The transposed copy of a matrix of 2-byte elements. libtorch's own takes ten times as long where rows lie a multiple of some KB apart,
+// The transposed copy of a matrix of 2-byte elements, and the sums of its columns. libtorch's own takes ten times as long where rows lie a multiple of some KB apart,
 // since the rows of its blocks then share the same few sets of the cache.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/sum.h>
 
 #include <algorithm>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
+#include "avx512.h"
 #include "convert.h"
 #include "transpose.h"
 
@@ -24,7 +22,6 @@ void moveOneByOne(const Transposition& m, int64_t rowBegin, int64_t rowEnd, int6
       m.to[column * m.toStride + row] = m.from[row * m.fromStride + column];
 }
 
-#if defined(__SSE2__)
 void moveBlock(const uint16_t* from, int64_t fromStride, uint16_t* to, int64_t toStride) {
   __m128i a[kBlock], b[kBlock];
   for (int64_t i = 0; i < kBlock; ++i) a[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i * fromStride));
@@ -42,11 +39,6 @@ void moveBlock(const uint16_t* from, int64_t fromStride, uint16_t* to, int64_t t
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to + (2 * i + 1) * toStride), _mm_unpackhi_epi64(a[i], a[i + 4]));
   }
 }
-#else
-void moveBlock(const uint16_t* from, int64_t fromStride, uint16_t* to, int64_t toStride) {
-  moveOneByOne({from, to, kBlock, kBlock, fromStride, toStride}, 0, kBlock, 0, kBlock);
-}
-#endif
 
 // As many rows as elements of them fill a line of what is written, a line of each of them at a time: no line is read or written twice.
 void moveStripe(const Transposition& m, int64_t rowBegin, int64_t rowEnd) {
@@ -60,26 +52,47 @@ void moveStripe(const Transposition& m, int64_t rowBegin, int64_t rowEnd) {
   moveOneByOne(m, wholeRows, rowEnd, 0, m.columns);
 }
 
+// Of a stripe that was just moved, and so is still in the cache.
+FASTCLIP_AVX512 void sumColumns(const Transposition& m, int64_t rowBegin, int64_t rowEnd, float* sums) {
+  for (int64_t column = 0; column < m.columns; column += kLanes) {
+    const __mmask16 mask = lanes(column, m.columns);
+    __m512 sum = _mm512_setzero_ps();
+    for (int64_t row = rowBegin; row < rowEnd; ++row)
+      sum = _mm512_add_ps(sum, fromBFloat16(_mm256_maskz_loadu_epi16(mask, m.from + row * m.fromStride + column)));
+    _mm512_mask_storeu_ps(sums + column, mask, sum);
+  }
+}
+
 }  // namespace
 
 void transpose(const Transposition& matrix) {
   for (int64_t row = 0; row < matrix.rows; row += kLine) moveStripe(matrix, row, std::min(matrix.rows, row + kLine));
 }
 
-// transposedCopy(matrix) -> [columns, rows], contiguous; of bfloat16 or float16 on a CPU, with elements of a row side by side
+// transposedCopy(matrix) -> [columns, rows], contiguous, and the sums of the columns; of bfloat16 on a CPU, with elements of a row side by side
 static napi_value transposedCopy(Call& call) {
   const at::Tensor& source = call.environment.tensors.get(toDouble(call.env, call[0], "tensor"));
-  if (source.dim() != 2 || source.element_size() != 2 || !source.is_cpu() || source.stride(1) != 1)
-    throw BadArgument("transposedCopy: expected a matrix of 2-byte elements on a CPU whose rows lie in one piece");
-  at::Tensor target = at::empty({source.size(1), source.size(0)}, source.options());
-  const int64_t rows = source.size(0);
+  if (source.dim() != 2 || source.scalar_type() != at::kBFloat16 || !source.is_cpu() || source.stride(1) != 1)
+    throw BadArgument("transposedCopy: expected a matrix of bfloat16 on a CPU whose rows lie in one piece");
+  const int64_t rows = source.size(0), columns = source.size(1);
+  at::Tensor target = at::empty({columns, rows}, source.options());
   const Transposition matrix{static_cast<const uint16_t*>(source.const_data_ptr()), static_cast<uint16_t*>(target.mutable_data_ptr()),
-                             rows, source.size(1), source.stride(0), rows};
+                             rows, columns, source.stride(0), rows};
   const int64_t stripes = (rows + kLine - 1) / kLine;
+  at::Tensor sums = at::empty({stripes, columns}, source.options().dtype(at::kFloat));
+  float* const sumsOf = sums.mutable_data_ptr<float>();
   at::parallel_for(0, stripes, 4, [&](int64_t begin, int64_t end) {
-    for (int64_t stripe = begin; stripe < end; ++stripe) moveStripe(matrix, stripe * kLine, std::min(rows, (stripe + 1) * kLine));
+    for (int64_t stripe = begin; stripe < end; ++stripe) {
+      const int64_t first = stripe * kLine, last = std::min(rows, first + kLine);
+      moveStripe(matrix, first, last);
+      sumColumns(matrix, first, last, sumsOf + stripe * columns);
+    }
   });
-  return fromTensor(call, std::move(target));
+  napi_value pair;
+  check(napi_create_array_with_length(call.env, 2, &pair));
+  check(napi_set_element(call.env, pair, 0, fromTensor(call, std::move(target))));
+  check(napi_set_element(call.env, pair, 1, fromTensor(call, sums.sum(0).to(at::kBFloat16))));
+  return pair;
 }
 
 void defineTranspose(napi_env env, napi_value exports) { define(env, exports, {{"transposedCopy", guarded<transposedCopy>}}); }

@@ -109,18 +109,21 @@ export interface Addon {
   jpegSize(file: Uint8Array): [width: number, height: number] | string;
   resampleJpeg(file: Uint8Array, resize: readonly number[], target: Uint8Array): string;
 
-  // transpose.cc
-  transposedCopy(matrix: Handle): Handle;
+  // The rest only where hasAvx512BFloat16() is true.
 
-  // activation.cc and norm.cc, only where hasAvx512BFloat16() is true
+  // activation.cc
   activateBackward(gradient: Handle, x: Handle, isQuick: boolean): Handle;
-  normOf(tensors: readonly Handle[]): number;
 
-  // attention.cc, of x86-64 alone
-  canAttend?(): boolean;
-  // These two only where canAttend() is true.
+  // attention.cc
+  canAttend(): boolean;
   attend(projected: Handle, heads: number, isCausal: boolean): Handle;
   attendBackward(gradient: Handle, projected: Handle, heads: number, isCausal: boolean): Handle;
+
+  // norm.cc
+  normOf(tensors: readonly Handle[]): number;
+
+  // transpose.cc
+  transposedCopy(matrix: Handle): [copy: Handle, sums: Handle];
 }
 
 function load(): Addon {

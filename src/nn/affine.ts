@@ -19,6 +19,5 @@ export function affineInputGradient(gradient: Tensor, weight: Tensor): Tensor {
 
 /** The gradients of weight and bias, in the type of that of y, [..., out], from it and from x, [..., in]. */
 export function affineGradients({ gradient, x }: { gradient: Tensor; x: Tensor }): [weight: Tensor, bias: Tensor] {
-  const [rows, inputs] = [gradient.flatten({ endDim: -2 }), x.flatten({ endDim: -2 })];
-  return [transposedProduct(rows, inputs), rows.sumDim({ dim: [0] })];
+  return transposedProduct(gradient.flatten({ endDim: -2 }), x.flatten({ endDim: -2 }));
 }

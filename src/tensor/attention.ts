@@ -12,7 +12,7 @@ export interface AttentionOptions {
 export function fusesAttention(projected: Tensor, { heads }: AttentionOptions): boolean {
   if (projected.dtype !== "bfloat16" || projected.device !== "cpu" || projected.size(2) % (6 * heads) !== 0)
     return false;
-  return native.canAttend?.() ?? false;
+  return native.hasAvx512BFloat16() && native.canAttend();
 }
 
 /**

@@ -5,15 +5,20 @@ import { Tensor } from "./ops.generated.ts";
 let hasAmx: boolean | undefined;
 
 /**
- * a^T b of [k, m] and [k, n]: [m, n]; autograd does not see it. On a CPU with AMX, bfloat16 takes half the time when a^T lies in memory row
- * by row, so it is copied there; elsewhere the copy would only cost (docs/performance.md).
+ * a^T b of [k, m] and [k, n], which is [m, n], and the sums of a's columns, [m]; autograd does not see it. On a CPU with AMX, bfloat16 takes
+ * half the time when a^T lies in memory row by row, so it is copied there, and summed up on the way; elsewhere the copy would only cost
+ * (docs/performance.md).
  */
-export function transposedProduct(a: Tensor, b: Tensor): Tensor {
-  if (a.dtype !== "bfloat16" || a.device !== "cpu" || a.strides[1] !== 1) return a.t().mm(b);
-  hasAmx ??= native.hasAmx();
-  if (!hasAmx) return a.t().mm(b);
-  const transposed = new Tensor(native.transposedCopy(a.handle));
+export function transposedProduct(a: Tensor, b: Tensor): [product: Tensor, sums: Tensor] {
+  if (a.dtype !== "bfloat16" || a.device !== "cpu" || a.strides[1] !== 1) return plainly(a, b);
+  hasAmx ??= native.hasAvx512BFloat16() && native.hasAmx();
+  if (!hasAmx) return plainly(a, b);
+  const [transposed, sums] = native.transposedCopy(a.handle).map((handle) => new Tensor(handle)) as [Tensor, Tensor];
   const product = transposed.mm(b);
   transposed.free();
-  return product;
+  return [product, sums];
+}
+
+function plainly(a: Tensor, b: Tensor): [product: Tensor, sums: Tensor] {
+  return [a.t().mm(b), a.sumDim({ dim: [0] })];
 }

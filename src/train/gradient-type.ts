@@ -23,7 +23,7 @@ export function matrixGradientType(config: Config, { microBatch, group }: Gradie
 }
 
 /** Whether a parameter is used in a single product; embeddings are looked up and added, which autocast leaves in float32. */
-export function isMatrix(name: string, shape: readonly number[]): boolean {
+function isMatrix(name: string, shape: readonly number[]): boolean {
   return shape.length >= 2 && !name.includes("embedding");
 }
 
