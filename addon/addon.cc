@@ -160,6 +160,7 @@ static napi_value initialise(napi_env env, napi_value exports) {
     defineAttention(env, exports);
     defineActivation(env, exports);
     defineNorm(env, exports);
+    defineAdamw(env, exports);
     defineTranspose(env, exports);
 #endif
   } catch (...) {

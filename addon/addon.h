@@ -162,6 +162,7 @@ void defineTranspose(napi_env env, napi_value exports);
 void defineAttention(napi_env env, napi_value exports);
 void defineActivation(napi_env env, napi_value exports);
 void defineNorm(napi_env env, napi_value exports);
+void defineAdamw(napi_env env, napi_value exports);
 
 // Replaces the CPU allocator of tensors, once per process.
 void installCachingAllocator();

@@ -103,7 +103,7 @@ class FunctionNode final : public torch::autograd::Node {
 };
 
 // torch counts references to nodes in one way before 2.15 (a shared_ptr), and in another since.
-static auto asNode(FunctionNode* node, const std::shared_ptr<torch::autograd::Node>*) { return std::shared_ptr<torch::autograd::Node>(node); }
+[[maybe_unused]] static auto asNode(FunctionNode* node, const std::shared_ptr<torch::autograd::Node>*) { return std::shared_ptr<torch::autograd::Node>(node); }
 template <class Pointer>
 static auto asNode(FunctionNode* node, const Pointer*) { return Pointer::unsafe_steal_from_new(node); }
 

@@ -114,6 +114,16 @@ export interface Addon {
   // activation.cc
   activateBackward(gradient: Handle, x: Handle, isQuick: boolean): Handle;
 
+  // adamw.cc
+  adamw(
+    parameters: readonly Handle[],
+    gradients: readonly Handle[],
+    means: readonly Handle[],
+    squares: readonly Handle[],
+    steps: readonly Handle[],
+    ...numbers: [rate: number, beta1: number, beta2: number, eps: number, decay: number, factor: number]
+  ): void;
+
   // attention.cc
   canAttend(): boolean;
   attend(projected: Handle, heads: number, isCausal: boolean): Handle;

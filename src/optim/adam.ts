@@ -1,7 +1,7 @@
-// Adam's moments and its update by libtorch's fused kernel, which AdamW and LAMB share.
-import { foreachAdd_, fusedAdamw_, type Tensor, zeros } from "../tensor/index.ts";
+// Adam's moments and its update by a fused kernel, libtorch's or the addon's, which AdamW and LAMB share.
+import { foreachAdd_, fusedAdamw_, fusesMixedAdamw, mixedAdamw_, type Tensor, zeros } from "../tensor/index.ts";
 import type { ParameterGroup } from "./groups.ts";
-import type { Update } from "./optimizer.ts";
+import { fullGradients, type Update } from "./optimizer.ts";
 import { ParameterState } from "./state.ts";
 
 export interface AdamOptions {
@@ -27,23 +27,21 @@ export function adamState(groups: readonly ParameterGroup[]): AdamState {
  */
 export function adamStep_(
   targets: readonly Tensor[],
-  task: Pick<Update, "names" | "gradients" | "lr" | "weightDecay"> & {
+  task: Pick<Update, "names" | "gradients" | "gradientFactor" | "lr" | "weightDecay"> & {
     readonly options: AdamOptions;
     readonly state: AdamState;
   },
 ): void {
-  const { names, gradients, lr, weightDecay, options, state } = task;
+  const { names, gradients, gradientFactor, lr, weightDecay, options, state } = task;
   const { beta1, beta2, eps } = options;
   const stateSteps = state.list(names, "step");
   foreachAdd_(stateSteps, 1);
-  fusedAdamw_(targets, {
-    ...{ lr, beta1, beta2, eps, weightDecay },
-    grads: gradients,
-    expAvgs: state.list(names, "exp_avg"),
-    expAvgSqs: state.list(names, "exp_avg_sq"),
-    maxExpAvgSqs: [],
-    stateSteps,
-    amsgrad: false,
-    maximize: false,
-  });
+  const moments = { expAvgs: state.list(names, "exp_avg"), expAvgSqs: state.list(names, "exp_avg_sq") };
+  const common = { lr, beta1, beta2, eps, weightDecay, stateSteps, ...moments };
+  if (fusesMixedAdamw(gradients)) {
+    mixedAdamw_(targets, { ...common, grads: gradients, gradientFactor });
+    return;
+  }
+  const grads = fullGradients(task);
+  fusedAdamw_(targets, { ...common, grads, maxExpAvgSqs: [], amsgrad: false, maximize: false });
 }

@@ -1,7 +1,14 @@
 // Lion (Chen et al., arXiv 2302.06675).
 import { foreachLerp, foreachLerp_, foreachSign_, type NamedTensors } from "../tensor/index.ts";
 import type { ParameterGroup } from "./groups.ts";
-import { type LearningRates, type Optimizer, type StepOptions, type Update, updateAll } from "./optimizer.ts";
+import {
+  fullGradients,
+  type LearningRates,
+  type Optimizer,
+  type StepOptions,
+  type Update,
+  updateAll,
+} from "./optimizer.ts";
 import { sgdStep_ } from "./sgd.ts";
 import { ParameterState } from "./state.ts";
 
@@ -26,7 +33,9 @@ export class Lion implements Optimizer {
     updateAll(this.#groups, { ...options, learningRates, update: (update) => this.#update(update) });
   }
 
-  #update({ names, parameters, gradients, lr, weightDecay }: Update): void {
+  #update(update: Update): void {
+    const { names, parameters, lr, weightDecay } = update;
+    const gradients = fullGradients(update);
     const { beta1, beta2 } = this.#options;
     const moments = this.#state.list(names, "exp_avg");
     const directions = foreachLerp(moments, gradients, 1 - beta1);

@@ -41,12 +41,13 @@ export function dropGradients(groups: readonly ParameterGroup[]): void {
   for (const { parameters } of groups) for (const parameter of parameters.values()) setGrad(parameter, null);
 }
 
-/** Parameters of one group that are updated together, as lists of one length. */
+/** Parameters of one group that are updated together, as lists of one length; their gradients have one type. */
 export interface Update {
   readonly names: readonly string[];
   readonly parameters: readonly Tensor[];
-  /** Of the parameters' types. */
   readonly gradients: readonly Tensor[];
+  /** What the gradients are to be multiplied by. */
+  readonly gradientFactor: number;
   readonly group: GroupName;
   readonly lr: number;
   readonly weightDecay: number;
@@ -70,24 +71,28 @@ export function updateAll(
       for (const members of portions(withGradients(group))) {
         const names = members.map((member) => member.name);
         const parameters = members.map(({ parameter }) => parameter);
+        const gradients = members.map(({ gradient }) => gradient);
         const lr = learningRates[name] * lrScale;
-        scope(() => {
-          const gradients = members.map(({ gradient, parameter }) => gradient.to(parameter.dtype));
-          if (gradientFactor !== 1) foreachMul_(gradients, gradientFactor);
-          update({ names, parameters, gradients, group: name, lr, weightDecay });
-        });
+        scope(() => update({ names, parameters, gradients, gradientFactor, group: name, lr, weightDecay }));
       }
     });
   }
 }
 
-/** Cuts a list where it would exceed `elementsTogether`; a parameter that is larger stands alone. */
+/** The gradients as they are to be taken, in float32 at least; they may be used up. */
+export function fullGradients({ gradients, gradientFactor }: Pick<Update, "gradients" | "gradientFactor">): Tensor[] {
+  const full = gradients.map((gradient) => (gradient.dtype === "bfloat16" ? gradient.to("float32") : gradient));
+  if (gradientFactor !== 1) foreachMul_(full, gradientFactor);
+  return full;
+}
+
+/** Cuts a list where it would exceed `elementsTogether`, and where the gradients' type changes; a parameter that is larger stands alone. */
 function portions(members: readonly WithGradient[]): WithGradient[][] {
   const lists: WithGradient[][] = [];
   let room = 0;
   for (const member of members) {
     const { numel } = member.parameter;
-    if (lists.length === 0 || numel > room) {
+    if (lists.at(-1)?.[0]?.gradient.dtype !== member.gradient.dtype || numel > room) {
       lists.push([]);
       room = elementsTogether;
     }

@@ -1,7 +1,14 @@
 // Stochastic gradient descent with momentum (PyTorch's torch.optim.SGD), with libtorch's fused kernel.
 import { fusedSgd_, type NamedTensors, type Tensor } from "../tensor/index.ts";
 import type { GroupName, ParameterGroup } from "./groups.ts";
-import { type LearningRates, type Optimizer, type StepOptions, type Update, updateAll } from "./optimizer.ts";
+import {
+  fullGradients,
+  type LearningRates,
+  type Optimizer,
+  type StepOptions,
+  type Update,
+  updateAll,
+} from "./optimizer.ts";
 import { ParameterState } from "./state.ts";
 
 export interface SgdOptions {
@@ -30,7 +37,9 @@ export class Sgd implements Optimizer {
     updateAll(this.#groups, { ...options, learningRates, update: (update) => this.#update(update) });
   }
 
-  #update({ names, parameters, gradients, group, lr, weightDecay }: Update): void {
+  #update(update: Update): void {
+    const { names, parameters, group, lr, weightDecay } = update;
+    const gradients = fullGradients(update);
     const { momentum, nesterov } = this.#options;
     const factor = momentum[group];
     if (factor === 0) {
