@@ -1,6 +1,7 @@
 // GELU and its quick form on the way back, of bfloat16 with AVX-512: what they gave and their derivative in one pass over memory.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/record_function.h>
 
 #include "avx512.h"
 #include "convert.h"
@@ -82,6 +83,7 @@ static napi_value activateBackward(Call& call) {
   const at::Tensor& x = call.environment.tensors.get(toDouble(call.env, call[1], "x"));
   const bool isQuick = toBool(call.env, call[2], "isQuick");
   if (gradient.sizes() != x.sizes()) throw BadArgument("gradient: expected the shape of x");
+  RECORD_FUNCTION("fastclip::activateBackward", std::vector<c10::IValue>());
   const BFloat16* from = bitsOf(x, "x");
   at::Tensor output = at::empty_like(x);
   const Vectors vectors{from, bitsOf(output, "output"), bitsOf(gradient, "gradient")};

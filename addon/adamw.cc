@@ -1,5 +1,6 @@
 // AdamW on parameters of float32 with gradients of bfloat16, with AVX-512: libtorch's fused kernel wants one type.
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 
 #include <cmath>
 
@@ -87,6 +88,7 @@ static napi_value adamw(Call& call) {
       parts.push_back({whole.parameter + begin, whole.gradient + begin, whole.mean + begin, whole.square + begin,
                        std::min(kPart, whole.count - begin), whole.step});
   }
+  RECORD_FUNCTION("fastclip::adamw", std::vector<c10::IValue>());
   at::parallel_for(0, static_cast<int64_t>(parts.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) update(parts[i], settings);
   });

@@ -4,6 +4,7 @@
 #include <ATen/native/CPUBlas.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/record_function.h>
 
 #include <algorithm>
 #include <cmath>
@@ -229,6 +230,7 @@ static napi_value canAttend(Call& call) { return fromBool(call.env, blas::could_
 static napi_value attend(Call& call) {
   const at::Tensor& projected = call.environment.tensors.get(toDouble(call.env, call[0], "tensor"));
   const Shape shape = shapeOf(call, projected, 1);
+  RECORD_FUNCTION("fastclip::attend", std::vector<c10::IValue>({projected, shape.heads}));
   const int64_t width = shape.width();
   at::Tensor target = at::empty({shape.batch, shape.tokens, width}, projected.options());
   BFloat16* to = static_cast<BFloat16*>(target.mutable_data_ptr());
@@ -248,6 +250,7 @@ static napi_value attendBackward(Call& call) {
   if (gradient.sizes() != at::IntArrayRef{shape.batch, shape.tokens, width} || gradient.scalar_type() != at::kBFloat16 ||
       !gradient.is_cpu() || !gradient.is_contiguous())
     throw BadArgument("attendBackward: expected a gradient of contiguous bfloat16, [B, tokens, width], on a CPU");
+  RECORD_FUNCTION("fastclip::attendBackward", std::vector<c10::IValue>({gradient, projected, shape.heads}));
   at::Tensor target = at::empty_like(projected);
   BFloat16* to = static_cast<BFloat16*>(target.mutable_data_ptr());
   forEachHead<Backward>(shape, [&](Backward& part, int64_t sample, int64_t head) {

@@ -1,5 +1,6 @@
 // The norm of many tensors of float32 and bfloat16 in one pass, with AVX-512 and sums of float64.
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 
 #include <cmath>
 #include <numeric>
@@ -56,6 +57,7 @@ static napi_value normOf(Call& call) {
       throw BadArgument("normOf: expected dense tensors of float32 or bfloat16 on a CPU");
     for (int64_t begin = 0; begin < tensor.numel(); begin += kPart) parts.push_back({&tensor, begin, std::min(begin + kPart, tensor.numel())});
   }
+  RECORD_FUNCTION("fastclip::normOf", std::vector<c10::IValue>());
   std::vector<double> sums(parts.size());
   at::parallel_for(0, static_cast<int64_t>(parts.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) sums[i] = sumOfSquares(parts[i]);

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/sum.h>
+#include <ATen/record_function.h>
 
 #include <algorithm>
 
@@ -75,6 +76,7 @@ static napi_value transposedCopy(Call& call) {
   if (source.dim() != 2 || source.scalar_type() != at::kBFloat16 || !source.is_cpu() || source.stride(1) != 1)
     throw BadArgument("transposedCopy: expected a matrix of bfloat16 on a CPU whose rows lie in one piece");
   const int64_t rows = source.size(0), columns = source.size(1);
+  RECORD_FUNCTION("fastclip::transposedCopy", std::vector<c10::IValue>());
   at::Tensor target = at::empty({columns, rows}, source.options());
   const Transposition matrix{static_cast<const uint16_t*>(source.const_data_ptr()), static_cast<uint16_t*>(target.mutable_data_ptr()),
                              rows, columns, source.stride(0), rows};

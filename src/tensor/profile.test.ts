@@ -2,8 +2,12 @@ import { expect, test } from "vitest";
 import {
   backward,
   conv2d,
+  fusedAttention,
+  fusedAttentionBackward,
+  fusesAttention,
   linear,
   noGrad,
+  normOf,
   type OperatorRun,
   ones,
   recordOperators,
@@ -70,6 +74,26 @@ test("attention is two products forward, and five backward", () => {
   const y = scaledDotProductAttention(q!, k!, v!).sum();
   expect(multiplications(recorded(() => backward([y])))).toBe(5 * one);
 });
+
+const projected = ones([2, 5, 3 * 24]).to("bfloat16");
+const options = { heads: 3, isCausal: false };
+test.runIf(fusesAttention(projected, options))(
+  "the addon's kernels are operators too, with attention's products",
+  () => {
+    const one = 2 * 3 * 5 * 5 * 8;
+    const forward = recorded(() => void fusedAttention(projected, options));
+    expect(multiplications(forward)).toBe(2 * one);
+    const gradient = ones([2, 5, 24]).to("bfloat16");
+    const back = recorded(() => void fusedAttentionBackward(gradient, projected, options));
+    expect(multiplications(back)).toBe(5 * one);
+    const names = [...forward, ...back, ...recorded(() => void normOf([gradient]))].map(({ name }) => name);
+    expect(names.filter((name) => name.startsWith("fastclip::"))).toEqual([
+      "fastclip::attend",
+      "fastclip::attendBackward",
+      "fastclip::normOf",
+    ]);
+  },
+);
 
 test("one recording at a time, and nothing after its end", () => {
   const end = recordOperators();
