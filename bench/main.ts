@@ -39,7 +39,7 @@ const benches: Readonly<Record<string, Bench>> = {
   threads: { file: "threads/main.ts", quick: [["--turns", "1"]], all: alone, ...written },
   loader: { file: "loader/main.ts", quick: [["--pairs", "3"]], all: alone, ...printed },
   layers: { file: "layers.ts", quick: [["--turns", "5"]], all: alone, ...written },
-  attention: { file: "attention.ts", quick: alone, all: alone, ...written },
+  kernels: { file: "kernels.ts", quick: alone, all: alone, ...written },
   products: { file: "products.ts", quick: alone, all: alone, ...written },
   tokenizer: { file: "tokenizer.ts", quick: alone, all: alone, ...printed },
   "op-overhead": { file: "op-overhead.ts", quick: alone, all: alone, ...printed },
