@@ -1,7 +1,7 @@
 // Our training step on batches that lie in memory: the trainer of `fastclip train`, without its loop, log and loader.
 import { ProcessGroup } from "../../src/distributed/process-group.ts";
 import type { PairState } from "../../src/losses/pair-state.ts";
-import { gradOf, scope } from "../../src/tensor/index.ts";
+import { gradOf, normOf, scope } from "../../src/tensor/index.ts";
 import { loadConfig } from "../../src/train/config/load.ts";
 import { inputsOf } from "../../src/train/encode.ts";
 import { createConfigured } from "../../src/train/model.ts";
@@ -54,7 +54,7 @@ export function gradientNorms({ model }: Trainer): Record<string, number> {
     Object.fromEntries(
       [...model.parameters()].flatMap(([name, parameter]) => {
         const gradient = gradOf(parameter);
-        return gradient === null ? [] : [[name, gradient.norm().item()]];
+        return gradient === null ? [] : [[name, normOf([gradient])]];
       }),
     ),
   );
