@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { native } from "../native/addon.ts";
-import { fusedAttention, fusesAttention, manualSeed, randn, type Tensor } from "../tensor/index.ts";
+import { manualSeed, randn, type Tensor } from "../tensor/index.ts";
 import { attendByProducts, attendByProductsBackward, attendHeads, attendHeadsBackward } from "./heads.ts";
 
 const relativeError = (found: Tensor, exact: Tensor): number =>
@@ -46,26 +45,3 @@ test("what is not a number stays so, and scores far apart give no such", () => {
   const after = attended.narrow(1, 20, 20);
   expect(after.eq(after).any().item()).toBe(0);
 });
-
-test.runIf(fusesAttention(randn([1, 2, 12]).to("bfloat16"), { heads: 2, isCausal: false }))(
-  "the kernel takes tensors in any layout, and refuses what it was not made for",
-  () => {
-    manualSeed(1);
-    const options = { heads: 2, isCausal: true };
-    const projected = randn([24, 3, 12]).to("bfloat16");
-    const turned = projected.transpose(0, 1);
-    expect(
-      fusedAttention(turned, options)
-        .eq(fusedAttention(turned.clone({ memoryFormat: "contiguous" }), options))
-        .all()
-        .item(),
-    ).toBe(1);
-    for (const other of [projected.to("float32"), projected.flatten(), turned])
-      expect(() => native.attend(other.handle, 2, true)).toThrow(
-        "expected contiguous bfloat16 of [B, tokens, 3 width]",
-      );
-    expect(() => native.attend(projected.handle, 4, true)).toThrow("heads of an even size");
-    const gradient = randn([24, 3, 2]).to("bfloat16");
-    expect(() => native.attendBackward(gradient.handle, projected.handle, 2, true)).toThrow("[B, tokens, width]");
-  },
-);

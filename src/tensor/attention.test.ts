@@ -1,0 +1,30 @@
+// What it computes is tested in ../nn/heads.test.ts.
+import { expect, test } from "vitest";
+import { native } from "../native/addon.ts";
+import { fusedAttention, fusesAttention, manualSeed, randn } from "./index.ts";
+
+const options = { heads: 2, isCausal: true };
+
+test.runIf(fusesAttention(randn([1, 2, 12]).to("bfloat16"), options))(
+  "the kernel takes tensors in any layout, and refuses what it was not made for",
+  () => {
+    manualSeed(1);
+    const projected = randn([24, 3, 12]).to("bfloat16");
+    const turned = projected.transpose(0, 1);
+    const [found, expected] = [turned, turned.contiguous()].map((x) => fusedAttention(x, options));
+    expect(found!.eq(expected!).all().item()).toBe(1);
+    for (const other of [projected.to("float32"), projected.flatten(), turned])
+      expect(() => native.attend(other.handle, 2, true)).toThrow(
+        "expected contiguous bfloat16 of [B, tokens, 3 width]",
+      );
+    expect(() => native.attend(projected.handle, 4, true)).toThrow("heads of an even size");
+    const gradient = randn([24, 3, 2]).to("bfloat16");
+    expect(() => native.attendBackward(gradient.handle, projected.handle, 2, true)).toThrow("[B, tokens, width]");
+  },
+);
+
+test("types, devices and heads that it does not take are known before", () => {
+  const projected = randn([1, 2, 18]);
+  expect(fusesAttention(projected, { ...options, heads: 3 })).toBe(false);
+  expect(fusesAttention(projected.to("bfloat16"), { ...options, heads: 2 })).toBe(false);
+});
