@@ -37,7 +37,7 @@ function check(): Checked {
 }
 
 /** The tokens that the text tower is given: columns without any are left out. */
-const textTokens = (): number => scope(() => inputsOf(batch, config.vision_cfg.image_size).tokens.size(1));
+const textTokens = (): number => scope(() => inputsOf(batch, trainer.inputShape).tokens.size(1));
 
 /** Floating-point operations of a CPU-second in a product as large as the widest one of the image tower. */
 function matmul({ vision_cfg: { image_size, patch_size, width, mlp_ratio } }: ModelConfig): number {

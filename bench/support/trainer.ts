@@ -6,8 +6,8 @@ import { loadConfig } from "../../src/train/config/load.ts";
 import { inputsOf } from "../../src/train/encode.ts";
 import { createConfigured } from "../../src/train/model.ts";
 import type { Pairs } from "../../src/train/overfit-batch.ts";
-import { type FinishedStep, type Trainer, trainStep } from "../../src/train/step.ts";
-import { createTrainer } from "../../src/train/trainer.ts";
+import { type FinishedStep, trainStep } from "../../src/train/step.ts";
+import { type ConfiguredTrainer, createTrainer } from "../../src/train/trainer.ts";
 
 /** What both sides train with, as OpenCLIP's trainer.py takes it. */
 export const common = { lr: 5e-4, weightDecay: 0.2, seed: 0 };
@@ -21,7 +21,12 @@ export interface TrainerOptions {
 }
 
 /** A trainer with OpenCLIP's settings at a constant learning rate: AdamW, tau from 0.07 and learned. */
-export function openTrainer({ model: name, precision, loss, createPairs = noPairs }: TrainerOptions): Trainer {
+export function openTrainer({
+  model: name,
+  precision,
+  loss,
+  createPairs = noPairs,
+}: TrainerOptions): ConfiguredTrainer {
   const { lr, weightDecay, seed } = common;
   const config = loadConfig({
     flags: { "train-data": ["none"], model: name, precision, loss, "lr-scheduler": "const" },
@@ -41,15 +46,14 @@ function noPairs(): never {
 }
 
 /** Takes the step with that number, from 0. Throws where it was given up. */
-export function stepOn(trainer: Trainer, pairs: Pairs, step: number): FinishedStep {
-  const { image_size } = trainer.model.config.vision_cfg;
-  const result = scope(() => trainStep(trainer, inputsOf(pairs, image_size), { epoch: 0, step }));
+export function stepOn(trainer: ConfiguredTrainer, pairs: Pairs, step: number): FinishedStep {
+  const result = scope(() => trainStep(trainer, inputsOf(pairs, trainer.inputShape), { epoch: 0, step }));
   if ("skipped" in result) throw new Error(`step ${step + 1} was given up: ${result.skipped}`);
   return result;
 }
 
 /** The norm of every parameter's gradient, as the last step left it. */
-export function gradientNorms({ model }: Trainer): Record<string, number> {
+export function gradientNorms({ model }: ConfiguredTrainer): Record<string, number> {
   return scope(() =>
     Object.fromEntries(
       [...model.parameters()].flatMap(([name, parameter]) => {

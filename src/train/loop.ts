@@ -11,12 +11,13 @@ import { inputsOf } from "./encode.ts";
 import { Meter } from "./meter.ts";
 import type { Profile } from "./profile/index.ts";
 import { repeatedShare } from "./repeats.ts";
-import { type StepResult, type Trainer, trainStep } from "./step.ts";
+import { type StepResult, trainStep } from "./step.ts";
 import type { StopSignal } from "./stop.ts";
+import type { ConfiguredTrainer } from "./trainer.ts";
 import { Watch } from "./watch.ts";
 
 export interface LoopOptions {
-  readonly trainer: Trainer;
+  readonly trainer: ConfiguredTrainer;
   /** Takes in the weights after every step. */
   readonly ema: Ema | undefined;
   readonly loader: Loader;
@@ -72,12 +73,11 @@ function runStep(batch: Batch, options: LoopOptions & { meter: Meter; skips: Ski
   const { trainer, ema, loader, epochs, logEvery, meter, skips, signal, seed } = options;
   const { epoch, size, waitMs } = batch;
   const step = epoch * loader.stepsPerEpoch + batch.step;
-  const imageSize = trainer.model.config.vision_cfg.image_size;
   manualSeed(hash32([seed, step, trainer.group.rank]));
   const isLogged = (step + 1) % logEvery === 0 || step + 1 === epochs * loader.stepsPerEpoch;
   const repeated = isLogged ? repeatedShare(batch) : undefined;
   const position = { epoch, step, stop: signal.asked !== undefined, isLogged };
-  const result = span("step", () => scope(() => trainStep(trainer, inputsOf(batch, imageSize), position)));
+  const result = span("step", () => scope(() => trainStep(trainer, inputsOf(batch, trainer.inputShape), position)));
   batch.release();
   if ("skipped" in result) {
     skips.count(step + 1, result.skipped);

@@ -28,16 +28,15 @@ import { QuarantineList } from "./quarantine-list.ts";
 import { fetchRun } from "./remote/fetch.ts";
 import type { Resources } from "./resources.ts";
 import { runFiles } from "./run-files.ts";
-import type { Trainer } from "./step.ts";
 import { computeThreads } from "./threads.ts";
-import { createTrainer } from "./trainer.ts";
+import { type ConfiguredTrainer, createTrainer } from "./trainer.ts";
 
 /** All that a run holds while it goes on. */
 export interface Run {
   readonly config: Config;
   readonly group: ProcessGroup;
   readonly folder: string;
-  readonly trainer: Trainer;
+  readonly trainer: ConfiguredTrainer;
   readonly ema: Ema | undefined;
   readonly data: Dataset;
   readonly validation: Dataset | undefined;

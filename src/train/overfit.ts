@@ -74,10 +74,10 @@ function learnByHeart(config: Config, { pairs, onStep }: OverfitOptions & { pair
     },
   );
   manualSeed(config.run.seed);
-  const imageSize = model.config.vision_cfg.image_size;
   let [first, last]: (FinishedStep | undefined)[] = [];
   for (let step = 0; step < mostSteps; step++) {
-    const result = scope(() => trainStep(trainer, inputsOf(pairs, imageSize), { epoch: 0, step, isLogged: true }));
+    const position = { epoch: 0, step, isLogged: true };
+    const result = scope(() => trainStep(trainer, inputsOf(pairs, trainer.inputShape), position));
     if ("skipped" in result) return { steps: step, first, last, broke: true };
     last = result;
     first ??= result;

@@ -7,6 +7,7 @@ import { type Stage, stageParameters } from "../nn/index.ts";
 import { learningRate } from "../optim/schedule.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { Config } from "./config/types.ts";
+import type { InputShape } from "./encode.ts";
 import { Exchange } from "./exchange.ts";
 import { matrixGradientType, setGradientTypes } from "./gradient-type.ts";
 import { createMethod, type Method } from "./method.ts";
@@ -24,10 +25,15 @@ export interface TrainerContext {
   readonly createPairs: (columns: readonly string[]) => PairState;
 }
 
+/** With what its steps are given. */
+export interface ConfiguredTrainer extends Trainer {
+  readonly inputShape: InputShape;
+}
+
 export function createTrainer(
   config: Config,
   { model, stepsPerEpoch, microBatch, group, createPairs }: TrainerContext,
-): Trainer {
+): ConfiguredTrainer {
   const { epochs } = config.run;
   const schedule = createSchedule(config.optim, { steps: stepsPerEpoch * epochs, stepsPerEpoch });
   const groups = createGroups(config.optim, model.parameters());
@@ -36,6 +42,7 @@ export function createTrainer(
   const { gradientReduction: reduction, featurePrecision } = config.distributed;
   return {
     model,
+    inputShape: { imageSize: model.config.vision_cfg.image_size, textMultiple: config.model.textMultiple },
     method,
     groups,
     optimizer: createOptimizer(config.optim, groups),

@@ -65,6 +65,12 @@ export const modelSchema: z.ZodType<ModelConfig> = described(
         flag: "grad-checkpointing",
         description: "Compute each block a second time for its gradient: less memory, more time, the same result",
       }),
+      textMultiple: described(z.int().min(1).default(8), {
+        flag: "text-multiple",
+        unit: "tokens",
+        description:
+          "Texts are cut to the longest of a batch, rounded up to a multiple of this: 1 cuts to the token, the model's context length leaves them whole; the result is the same",
+      }),
       lock: lockSchema,
     })
     .prefault({}),

@@ -18,6 +18,7 @@ export interface ModelConfig {
   readonly precision: "auto" | "amp_bf16" | "fp32";
   readonly patchDropout?: number;
   readonly gradCheckpointing: boolean;
+  readonly textMultiple: number;
   readonly lock: {
     readonly image: boolean;
     readonly imageUnlockedGroups: number;
