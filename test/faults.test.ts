@@ -65,9 +65,12 @@ async function ended(launcher: Started): Promise<Ended> {
   return end;
 }
 
-/** What each rank said at its end; or all that was said, where it said nothing. */
-const sentence = (error: string, rank: number): string =>
-  error.split("\n").find((line) => line.startsWith(`[rank ${rank}] `)) ?? error;
+/** What a rank said at its end. Throws with all that was said where it said nothing. */
+function sentence(error: string, rank: number): string {
+  const line = error.split("\n").find((text) => text.startsWith(`[rank ${rank}] `));
+  if (line === undefined) throw new Error(`rank ${rank} said nothing:\n${error}`);
+  return line;
+}
 
 test("killed in the middle of its steps: the others name it and what it did", async () => {
   const launcher = await running(3, { name: "killed" });

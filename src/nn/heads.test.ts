@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { manualSeed, randn, type Tensor } from "../tensor/index.ts";
+import { manualSeed, randn, setThreads, type Tensor, threads } from "../tensor/index.ts";
 import { attendByProducts, attendByProductsBackward, attendHeads, attendHeadsBackward } from "./heads.ts";
 
 const relativeError = (found: Tensor, exact: Tensor): number =>
@@ -32,6 +32,23 @@ test.each(
   const exactBack = attendByProductsBackward(dy, x, options);
   expect(relativeError(attendHeadsBackward(gradient, projected, options), exactBack)).toBeLessThan(3e-3);
   expect(relativeError(attendByProductsBackward(gradient, projected, options), exactBack)).toBeLessThan(4e-3);
+});
+
+test("the number of threads changes nothing", () => {
+  manualSeed(1);
+  const options = { heads: 3, isCausal: true };
+  const [projected, gradient] = [randn([5, 140, 3 * 24]).to("bfloat16"), randn([5, 140, 24]).to("bfloat16")];
+  const before = threads();
+  const run = (count: number): Tensor[] => {
+    setThreads(count);
+    return [attendHeads(projected, options), attendHeadsBackward(gradient, projected, options)];
+  };
+  try {
+    const [one, three] = [run(1), run(3)];
+    for (const [i, x] of one!.entries()) expect(x.eq(three![i]!).all().item()).toBe(1);
+  } finally {
+    setThreads(before);
+  }
 });
 
 test("what is not a number stays so, and scores far apart give no such", () => {

@@ -15,6 +15,9 @@ import {
   type Tensor,
 } from "../tensor/index.ts";
 
+/** Scores that are in memory at once; samples beyond them wait for their turn. */
+const maxScores = 2 ** 22;
+
 /** Queries, keys and values side by side, [B, tokens, 3 width] -> [B, tokens, width]. */
 export function attendHeads(projected: Tensor, options: AttentionOptions): Tensor {
   return fusesAttention(projected, options) ? fusedAttention(projected, options) : attendByProducts(projected, options);
@@ -26,9 +29,7 @@ export function attendHeadsBackward(gradient: Tensor, projected: Tensor, options
   return backward(gradient, projected, options);
 }
 
-/** Scores that are in memory at once; samples beyond them wait for their turn. */
-const maxScores = 2 ** 22;
-
+/** `attendHeads` by plain products, of any type on any device. */
 export function attendByProducts(projected: Tensor, options: AttentionOptions): Tensor {
   return inTurns([projected], options, ([part]) => {
     const { layout, v, probabilities } = scored(part!, options);
@@ -36,6 +37,7 @@ export function attendByProducts(projected: Tensor, options: AttentionOptions): 
   });
 }
 
+/** `attendHeadsBackward` by plain products. */
 export function attendByProductsBackward(gradient: Tensor, projected: Tensor, options: AttentionOptions): Tensor {
   return inTurns([projected, gradient], options, ([part, incoming]) => {
     const { layout, q, k, v, scale, probabilities } = scored(part!, options);

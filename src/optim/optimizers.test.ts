@@ -8,6 +8,7 @@ import {
   randn,
   scope,
   setGrad,
+  setGradDType,
   type Tensor,
   tensor,
 } from "../tensor/index.ts";
@@ -52,6 +53,30 @@ function run(optimizer: Optimizer, { parameters }: { parameters: NamedTensors },
     noGrad(() => optimizer.step(rates));
   }
 }
+
+test.each(optimizers)("%s takes gradients times a factor, and of bfloat16 as they would be in float32", (_, create) => {
+  const ends = [
+    { gradientFactor: 0.25, dtype: "bfloat16" },
+    { gradientFactor: 0.25, dtype: "float32" },
+    { gradientFactor: 1, dtype: "float32" },
+  ] as const;
+  const [short, full, multiplied] = ends.map(({ gradientFactor, dtype }) => {
+    const { groups, parameters } = model();
+    const optimizer = create(groups);
+    for (const parameter of parameters.values()) setGradDType(parameter, dtype);
+    for (let step = 0; step < 3; step++) {
+      manualSeed(100 + step);
+      for (const parameter of parameters.values()) {
+        const gradient = randn(parameter.shape).to("bfloat16").to(dtype);
+        setGrad(parameter, gradientFactor === 1 ? gradient.mul(0.25) : gradient);
+      }
+      noGrad(() => optimizer.step(rates, { gradientFactor }));
+    }
+    return [...parameters.values()].flatMap((x) => x.detach().toArray() as number[]);
+  });
+  expect(full).toEqual(multiplied);
+  for (const [i, x] of short!.entries()) expect(x).toBeCloseTo(full![i]!, 5);
+});
 
 const numbersOf = (tensors: NamedTensors) => [...tensors].map(([name, values]) => [name, values.toArray()]);
 const copyOf = (tensors: NamedTensors): NamedTensors =>

@@ -44,6 +44,8 @@ test.each(Object.entries(models))("%s: gradients in bfloat16 are the same number
   for (const flags of [
     { opt: "adamw" },
     { opt: "lamb", "grad-clip-norm": "0.01" },
+    { opt: "lion" },
+    { opt: "sgd", "grad-clip-norm": "0.01" },
     { opt: "adamw", "grad-checkpointing": true },
   ]) {
     const [short, full] = [createTest(vision_cfg, flags), createTest(vision_cfg, flags)];
