@@ -161,6 +161,7 @@ static napi_value initialise(napi_env env, napi_value exports) {
     defineActivation(env, exports);
     defineNorm(env, exports);
     defineAdamw(env, exports);
+    defineResidual(env, exports);
     defineTranspose(env, exports);
 #endif
   } catch (...) {

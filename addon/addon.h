@@ -163,6 +163,7 @@ void defineAttention(napi_env env, napi_value exports);
 void defineActivation(napi_env env, napi_value exports);
 void defineNorm(napi_env env, napi_value exports);
 void defineAdamw(napi_env env, napi_value exports);
+void defineResidual(napi_env env, napi_value exports);
 
 // Replaces the CPU allocator of tensors, once per process.
 void installCachingAllocator();

@@ -238,6 +238,10 @@ static napi_value fromScalar(napi_env env, const at::Scalar& scalar) {
   return scalar.isBoolean() ? fromBool(env, scalar.toBool()) : fromDouble(env, scalar.toDouble());
 }
 
+napi_value fromTensors(Call& call, const std::vector<at::Tensor>& tensors) {
+  return arrayOf(call.env, tensors.size(), [&](uint32_t i) { return fromTensor(call, tensors[i]); });
+}
+
 napi_value fromIValue(Call& call, c10::IValue value) {
   const napi_env env = call.env;
   if (value.isTensor()) return fromTensor(call, std::move(value).toTensor());
@@ -248,10 +252,7 @@ napi_value fromIValue(Call& call, c10::IValue value) {
   if (value.isScalar()) return fromScalar(env, value.toScalar());
   if (value.isString()) return fromString(env, value.toStringRef());
   if (value.isIntList()) return fromInts(env, value.toIntVector());
-  if (value.isTensorList()) {
-    std::vector<at::Tensor> list = value.toTensorVector();
-    return arrayOf(env, list.size(), [&](uint32_t i) { return fromTensor(call, list[i]); });
-  }
+  if (value.isTensorList()) return fromTensors(call, value.toTensorVector());
   throw std::runtime_error("an operator returned a value of a kind that JavaScript is not given: " + value.tagKind());
 }
 

@@ -23,6 +23,7 @@ napi_value fromString(napi_env env, const std::string& value);
 napi_value fromInts(napi_env env, at::IntArrayRef values);
 napi_value fromDoubles(napi_env env, at::ArrayRef<double> values);
 napi_value fromTensor(Call& call, at::Tensor tensor);
+napi_value fromTensors(Call& call, const std::vector<at::Tensor>& tensors);
 napi_value fromIValue(Call& call, c10::IValue value);
 napi_value undefined(napi_env env);
 

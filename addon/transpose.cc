@@ -41,8 +41,30 @@ void moveBlock(const uint16_t* from, int64_t fromStride, uint16_t* to, int64_t t
   }
 }
 
+// Lines of columns that lie pages apart: each is written past the cache, where it would first be read.
+FASTCLIP_AVX512 void streamLines(const uint16_t* lines, uint16_t* to, int64_t toStride) {
+  for (int64_t i = 0; i < kLine; ++i) _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i * toStride), _mm512_load_si512(lines + i * kLine));
+}
+
+// Whether lines of columns are whole ones, of a copy that is too large to be found in the cache again.
+bool isStreamed(const Transposition& m, int64_t rowBegin, int64_t rowEnd) {
+  constexpr int64_t kLineBytes = 2 * kLine, kStreamedBytes = 1 << 20;
+  return rowEnd - rowBegin == kLine && m.columns % kLine == 0 && m.toStride % kLine == 0 && 2 * m.rows * m.columns >= kStreamedBytes &&
+         reinterpret_cast<uintptr_t>(m.to + rowBegin) % kLineBytes == 0;
+}
+
 // As many rows as elements of them fill a line of what is written, a line of each of them at a time: no line is read or written twice.
 void moveStripe(const Transposition& m, int64_t rowBegin, int64_t rowEnd) {
+  if (isStreamed(m, rowBegin, rowEnd)) {
+    alignas(64) uint16_t lines[kLine * kLine];
+    for (int64_t line = 0; line < m.columns; line += kLine) {
+      for (int64_t row = 0; row < kLine; row += kBlock)
+        for (int64_t column = 0; column < kLine; column += kBlock)
+          moveBlock(m.from + (rowBegin + row) * m.fromStride + line + column, m.fromStride, lines + column * kLine + row, kLine);
+      streamLines(lines, m.to + line * m.toStride + rowBegin, m.toStride);
+    }
+    return;
+  }
   const int64_t wholeRows = rowBegin + (rowEnd - rowBegin) / kBlock * kBlock;
   const int64_t wholeColumns = m.columns / kBlock * kBlock;
   for (int64_t line = 0; line < wholeColumns; line += kLine)
@@ -70,17 +92,17 @@ void transpose(const Transposition& matrix) {
   for (int64_t row = 0; row < matrix.rows; row += kLine) moveStripe(matrix, row, std::min(matrix.rows, row + kLine));
 }
 
-// transposedCopy(matrix) -> [columns, rows], contiguous, and the sums of the columns; of bfloat16 on a CPU, with elements of a row side by side
+// transposedCopy(matrix) -> [columns, rows], whose rows lie whole cache lines apart, and the sums of the columns; of bfloat16 on a CPU, with elements of a row side by side
 static napi_value transposedCopy(Call& call) {
   const at::Tensor& source = call.environment.tensors.get(toDouble(call.env, call[0], "tensor"));
   if (source.dim() != 2 || source.scalar_type() != at::kBFloat16 || !source.is_cpu() || source.stride(1) != 1)
     throw BadArgument("transposedCopy: expected a matrix of bfloat16 on a CPU whose rows lie in one piece");
   const int64_t rows = source.size(0), columns = source.size(1);
   RECORD_FUNCTION("fastclip::transposedCopy", std::vector<c10::IValue>());
-  at::Tensor target = at::empty({columns, rows}, source.options());
+  const int64_t stripes = (rows + kLine - 1) / kLine, stride = stripes * kLine;
+  at::Tensor target = at::empty({columns, stride}, source.options()).narrow(1, 0, rows);
   const Transposition matrix{static_cast<const uint16_t*>(source.const_data_ptr()), static_cast<uint16_t*>(target.mutable_data_ptr()),
-                             rows, columns, source.stride(0), rows};
-  const int64_t stripes = (rows + kLine - 1) / kLine;
+                             rows, columns, source.stride(0), stride};
   at::Tensor sums = at::empty({stripes, columns}, source.options().dtype(at::kFloat));
   float* const sumsOf = sums.mutable_data_ptr<float>();
   at::parallel_for(0, stripes, 4, [&](int64_t begin, int64_t end) {
@@ -89,12 +111,9 @@ static napi_value transposedCopy(Call& call) {
       moveStripe(matrix, first, last);
       sumColumns(matrix, first, last, sumsOf + stripe * columns);
     }
+    _mm_sfence();
   });
-  napi_value pair;
-  check(napi_create_array_with_length(call.env, 2, &pair));
-  check(napi_set_element(call.env, pair, 0, fromTensor(call, std::move(target))));
-  check(napi_set_element(call.env, pair, 1, fromTensor(call, sums.sum(0).to(at::kBFloat16))));
-  return pair;
+  return fromTensors(call, {std::move(target), sums.sum(0).to(at::kBFloat16)});
 }
 
 void defineTranspose(napi_env env, napi_value exports) { define(env, exports, {{"transposedCopy", guarded<transposedCopy>}}); }

@@ -6,12 +6,17 @@ import { attendByProducts, attendByProductsBackward } from "../src/nn/heads.ts";
 import {
   foreachNorm,
   fusedAdamw_,
+  fusedAdd,
   fusedAttention,
   fusedAttentionBackward,
+  fusedNorm,
+  fusedNormBackward,
   fusesAttention,
   geluBackward,
   manualSeed,
   mixedAdamw_,
+  nativeLayerNorm,
+  nativeLayerNormBackward,
   noGrad,
   normOf,
   randn,
@@ -78,6 +83,34 @@ function activation(): Case {
   };
 }
 
+/** What stands around a branch of ViT-B-32, forward and back. */
+function residual(type: "float32" | "bfloat16"): Case[] {
+  const [x, passed] = [0, 1].map(() => randn([samples, 50, 768]).to(type)) as [Tensor, Tensor];
+  const [output, gradient] = [bfloat16(samples, 50, 768), bfloat16(samples, 50, 768)];
+  const { weight, bias } = { weight: randn([768]), bias: randn([768]) };
+  const eps = 1e-5;
+  const { moments } = fusedNorm(x, { weight, bias, eps });
+  const [, mean, rstd] = nativeLayerNorm(x, [768], eps, { weight, bias });
+  const task = { input: x, normalizedShape: [768], mean, rstd, weight, bias, outputMask: [true, true, true] };
+  const cases: Case[] = [
+    {
+      name: `layer norm, ${type}`,
+      kernel: () => fusedNorm(x, { weight, bias, eps }),
+      plain: () => nativeLayerNorm(x, [768], eps, { weight, bias })[0].to("bfloat16"),
+    },
+    {
+      name: "its way back",
+      kernel: () => fusedNormBackward(gradient, { x, moments, weight, passed }),
+      plain: () => nativeLayerNormBackward(gradient.to(type), task)[0].add_(passed),
+    },
+  ];
+  if (type === "bfloat16") return cases;
+  return [
+    ...cases,
+    { name: "sum with a branch, float32", kernel: () => fusedAdd(x, output), plain: () => x.add(output) },
+  ];
+}
+
 /** On the matrices of three blocks of ViT-B-32, with gradients as autocast makes them. */
 function updates(): Case[] {
   const sizes = [1, 2, 3].flatMap(() => [2304, 768, 3072, 3072].map((rows) => [rows, 768]));
@@ -119,7 +152,13 @@ function measure({ name, kernel, plain }: Case) {
 
 setThreads(Number(flags.threads));
 manualSeed(1);
-const makers = [...towers.map((tower) => () => attention(tower)), () => [activation()], updates];
+const makers = [
+  ...towers.map((tower) => () => attention(tower)),
+  () => [activation()],
+  () => residual("float32"),
+  () => residual("bfloat16"),
+  updates,
+];
 const rows = noGrad(() => makers.flatMap((make) => scope(() => make().map(measure))));
 const table = markdownTable(
   [

@@ -132,6 +132,17 @@ export interface Addon {
   // norm.cc
   normOf(tensors: readonly Handle[]): number;
 
+  // residual.cc
+  normalize(x: Handle, weight: Handle, bias: Handle, eps: number): [output: Handle, moments: Handle];
+  normalizeBackward(
+    gradient: Handle,
+    x: Handle,
+    moments: Handle,
+    weight: Handle,
+    passed: Handle,
+  ): [x: Handle, weight: Handle, bias: Handle];
+  addBranch(x: Handle, output: Handle): Handle;
+
   // transpose.cc
   transposedCopy(matrix: Handle): [copy: Handle, sums: Handle];
 }

@@ -1,4 +1,14 @@
-import { layerNorm, nativeLayerNorm, nativeLayerNormBackward, type Tensor } from "../tensor/index.ts";
+import {
+  type DType,
+  fusedNorm,
+  fusedNormBackward,
+  fusesResidual,
+  layerNorm,
+  nativeLayerNorm,
+  nativeLayerNormBackward,
+  stack,
+  type Tensor,
+} from "../tensor/index.ts";
 import { gainAndBias } from "./init.ts";
 import { Module } from "./module.ts";
 
@@ -22,18 +32,23 @@ export class LayerNorm extends Module {
     return layerNorm(x, this.#shape, { weight: this.weight, bias: this.bias, eps });
   }
 
-  /** The same, with each row's mean and 1 / standard deviation. */
-  withMoments(x: Tensor): { h: Tensor; mean: Tensor; rstd: Tensor } {
-    const [h, mean, rstd] = nativeLayerNorm(x, this.#shape, eps, { weight: this.weight, bias: this.bias });
-    return { h, mean, rstd };
+  /** The same in `type`, and the means of the rows and 1 / their standard deviations, [2, ...]. */
+  withMoments(x: Tensor, type: DType): { h: Tensor; moments: Tensor } {
+    const { weight, bias } = this;
+    if (fusesResidual(x, type)) return fusedNorm(x, { weight, bias, eps });
+    const [h, mean, rstd] = nativeLayerNorm(x, this.#shape, eps, { weight, bias });
+    return { h: h.to(type), moments: stack([mean, rstd]) };
   }
 
-  /** The gradients of x, weight and bias from that of what came out. */
+  /** The gradients of x, weight and bias from that of what came out. `passed`, which goes by the norm, is added to that of x. */
   backward(
     gradient: Tensor,
-    { x, mean, rstd }: { x: Tensor; mean: Tensor; rstd: Tensor },
+    { x, moments, passed }: { x: Tensor; moments: Tensor; passed: Tensor },
   ): { dx: Tensor; weight: Tensor; bias: Tensor } {
-    const [dx, weight, bias] = nativeLayerNormBackward(gradient, {
+    if (fusesResidual(x, gradient.dtype))
+      return fusedNormBackward(gradient, { x, moments, weight: this.weight, passed });
+    const [mean, rstd] = moments.unbind() as [Tensor, Tensor];
+    const [dx, weight, bias] = nativeLayerNormBackward(gradient.to(x.dtype), {
       input: x,
       normalizedShape: this.#shape,
       mean,
@@ -42,6 +57,6 @@ export class LayerNorm extends Module {
       bias: this.bias,
       outputMask: [true, true, true],
     });
-    return { dx, weight, bias };
+    return { dx: dx.add_(passed), weight, bias };
   }
 }

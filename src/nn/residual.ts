@@ -1,6 +1,13 @@
 // x + f(norm(x)), the branch of a pre-norm transformer, with its derivative written out: it keeps a third of what autograd would
 // (docs/performance.md).
-import { autocastType, differentiable, type Tensor, withoutAutocast } from "../tensor/index.ts";
+import {
+  autocastType,
+  differentiable,
+  fusedAdd,
+  fusesResidual,
+  type Tensor,
+  withoutAutocast,
+} from "../tensor/index.ts";
 import type { LayerNorm } from "./layer-norm.ts";
 
 /** f of a branch: [B, tokens, width] in and out, in one type. `Kept` names what it keeps for its derivative. */
@@ -14,7 +21,7 @@ export interface Branch<Kept extends string> {
   ): { input: Tensor; parameters: readonly Tensor[] };
 }
 
-type Moments = { x: Tensor; mean: Tensor; rstd: Tensor };
+type Norm = { x: Tensor; moments: Tensor };
 
 /** x + f(norm(x)): [B, tokens, width], of x's type; f works in autocast's. What the norm gave is computed a second time. */
 export function residual<Kept extends string>(
@@ -22,21 +29,27 @@ export function residual<Kept extends string>(
   { norm, branch }: { norm: LayerNorm; branch: Branch<Kept> },
 ): Tensor {
   const type = autocastType("cpu") ?? x.dtype;
-  return differentiable<Kept | keyof Moments>([x, norm.weight, norm.bias, ...branch.parameters], () =>
+  return differentiable<Kept | keyof Norm>([x, norm.weight, norm.bias, ...branch.parameters], () =>
     withoutAutocast({ device: "cpu" }, () => {
-      const { h, mean, rstd } = norm.withMoments(x);
-      const { output, kept } = branch.forward(h.to(type));
+      const { h, moments } = norm.withMoments(x, type);
+      const { output, kept } = branch.forward(h);
       return {
-        output: output.dtype === x.dtype ? output.add_(x) : x.add(output),
-        kept: { ...kept, x, mean, rstd },
-        derivative: (gradient, { x, mean, rstd, ...kept }, [, , , ...wanted]) => {
-          const h = norm.forward(x).to(type);
+        output: added(x, output),
+        kept: { ...kept, x, moments },
+        derivative: (gradient, { x, moments, ...kept }, [, , , ...wanted]) => {
+          const { h } = norm.withMoments(x, type);
           const from = { h, kept: kept as Readonly<Record<Kept, Tensor>>, isWanted: wanted.includes(true) };
           const { input, parameters } = branch.backward(gradient.to(type), from);
-          const { dx, weight, bias } = norm.backward(input.to(x.dtype), { x, mean, rstd });
-          return [dx.add_(gradient), weight, bias, ...wanted.map((_, i) => parameters[i])];
+          const { dx, weight, bias } = norm.backward(input, { x, moments, passed: gradient });
+          return [dx, weight, bias, ...wanted.map((_, i) => parameters[i])];
         },
       };
     }),
   );
+}
+
+/** x + output in x's type; output may be overwritten. */
+function added(x: Tensor, output: Tensor): Tensor {
+  if (output.dtype === x.dtype) return output.add_(x);
+  return fusesResidual(x, output.dtype) ? fusedAdd(x, output) : x.add(output);
 }

@@ -13,6 +13,7 @@ export { normOf } from "./norm.ts";
 export * from "./ops.generated.ts";
 export { transposedProduct } from "./products.ts";
 export { type OperatorRun, type Product, recordOperators } from "./profile.ts";
+export { fusedAdd, fusedNorm, fusedNormBackward, fusesResidual } from "./residual.ts";
 export * from "./runtime.ts";
 export { type NamedTensors, readSafetensors, type SafetensorsFile } from "./safetensors.ts";
 export { scope } from "./scope.ts";

@@ -1,0 +1,209 @@
+// What stands around f in x + f(norm(x)), for a stream x of float32 or bfloat16 and an f of bfloat16, with AVX-512: each one pass over memory.
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/record_function.h>
+
+#include <cmath>
+
+#include "avx512.h"
+#include "convert.h"
+
+namespace fastclip {
+namespace {
+
+constexpr int64_t kStripe = 32;  // rows whose sums are taken together
+
+template <typename T>
+T* dataOf(const at::Tensor& tensor, at::IntArrayRef shape, const char* what) {
+  constexpr at::ScalarType kType = std::is_same_v<std::remove_const_t<T>, float> ? at::kFloat : at::kBFloat16;
+  if (tensor.scalar_type() != kType || !tensor.is_cpu() || !tensor.is_contiguous() || tensor.sizes() != shape)
+    throw BadArgument(std::string(what) + ": expected contiguous " + c10::toString(kType) + " on a CPU, " + c10::str(shape));
+  if constexpr (std::is_const_v<T>) return static_cast<T*>(tensor.const_data_ptr());
+  else return static_cast<T*>(tensor.mutable_data_ptr());
+}
+
+const at::Tensor& tensorAt(Call& call, size_t place, const char* what) {
+  return call.environment.tensors.get(toDouble(call.env, call[place], what));
+}
+
+// The stream, [..., width].
+struct Stream {
+  const at::Tensor& tensor;
+  int64_t width, rows;
+  explicit Stream(const at::Tensor& x) : tensor(x), width(x.dim() > 0 ? x.size(-1) : 0), rows(width > 0 ? x.numel() / width : 0) {
+    if (width == 0) throw BadArgument("x: expected rows of at least one number");
+  }
+  at::IntArrayRef shape() const { return tensor.sizes(); }
+  bool isBFloat16() const { return tensor.scalar_type() == at::kBFloat16; }
+};
+
+FASTCLIP_AVX512 inline __m512 load(const float* from, __mmask16 mask) { return _mm512_maskz_loadu_ps(mask, from); }
+FASTCLIP_AVX512 inline __m512 load(const BFloat16* from, __mmask16 mask) { return fromBFloat16(_mm256_maskz_loadu_epi16(mask, from)); }
+FASTCLIP_AVX512 inline void store(float* to, __mmask16 mask, __m512 x) { _mm512_mask_storeu_ps(to, mask, x); }
+FASTCLIP_AVX512 inline void store(BFloat16* to, __mmask16 mask, __m512 x) { _mm256_mask_storeu_epi16(to, mask, toBFloat16(x)); }
+
+struct Affine {
+  const float* weight;
+  const float* bias;
+};
+
+struct RowMoments {
+  float mean, rstd;
+};
+
+template <typename X>
+FASTCLIP_AVX512 RowMoments momentsOf(const X* x, int64_t width, float eps) {
+  __m512 sum = _mm512_setzero_ps();
+  for (int64_t i = 0; i < width; i += kLanes) sum = _mm512_add_ps(sum, load(x + i, lanes(i, width)));
+  const float mean = _mm512_reduce_add_ps(sum) / static_cast<float>(width);
+  __m512 squares = _mm512_setzero_ps();
+  for (int64_t i = 0; i < width; i += kLanes) {
+    const __mmask16 mask = lanes(i, width);
+    const __m512 distance = _mm512_maskz_sub_ps(mask, load(x + i, mask), _mm512_set1_ps(mean));
+    squares = _mm512_fmadd_ps(distance, distance, squares);
+  }
+  return {mean, 1.0f / std::sqrt(_mm512_reduce_add_ps(squares) / static_cast<float>(width) + eps)};
+}
+
+// A row of x, normalized.
+template <typename X>
+struct Row {
+  const X* x;
+  __m512 mean, rstd;
+  FASTCLIP_AVX512 Row(const X* from, RowMoments moments) : x(from), mean(_mm512_set1_ps(moments.mean)), rstd(_mm512_set1_ps(moments.rstd)) {}
+  FASTCLIP_AVX512 __m512 at(int64_t i, __mmask16 mask) const { return _mm512_mul_ps(_mm512_sub_ps(load(x + i, mask), mean), rstd); }
+};
+
+template <typename X>
+FASTCLIP_AVX512 void normalizeRow(const Row<X>& row, const Affine& affine, BFloat16* to, int64_t width) {
+  for (int64_t i = 0; i < width; i += kLanes) {
+    const __mmask16 mask = lanes(i, width);
+    store(to + i, mask, _mm512_fmadd_ps(row.at(i, mask), load(affine.weight + i, mask), load(affine.bias + i, mask)));
+  }
+}
+
+template <typename X>
+struct Backward {
+  const BFloat16* gradient;  // of what the norm gave
+  const X* x;
+  const X* passed;  // the gradient that goes by the branch
+  X* target;
+};
+
+// target = passed + rstd (g - mean(g) - normal mean(g normal)), where g = weight gradient; adds to the sums for weight and bias.
+template <typename X>
+FASTCLIP_AVX512 void backwardRow(const Backward<X>& to, RowMoments moments, const float* weight, float* ofWeight, float* ofBias, int64_t width) {
+  const Row<X> row(to.x, moments);
+  __m512 sum = _mm512_setzero_ps(), sumOfNormal = _mm512_setzero_ps();
+  for (int64_t i = 0; i < width; i += kLanes) {
+    const __mmask16 mask = lanes(i, width);
+    const __m512 gradient = load(to.gradient + i, mask), scaled = _mm512_mul_ps(gradient, load(weight + i, mask)), normal = row.at(i, mask);
+    sum = _mm512_add_ps(sum, scaled);
+    sumOfNormal = _mm512_fmadd_ps(scaled, normal, sumOfNormal);
+    store(ofWeight + i, mask, _mm512_fmadd_ps(gradient, normal, load(ofWeight + i, mask)));
+    store(ofBias + i, mask, _mm512_add_ps(gradient, load(ofBias + i, mask)));
+  }
+  const __m512 meanGradient = _mm512_set1_ps(_mm512_reduce_add_ps(sum) / static_cast<float>(width));
+  const __m512 slope = _mm512_set1_ps(_mm512_reduce_add_ps(sumOfNormal) / static_cast<float>(width));
+  for (int64_t i = 0; i < width; i += kLanes) {
+    const __mmask16 mask = lanes(i, width);
+    const __m512 scaled = _mm512_mul_ps(load(to.gradient + i, mask), load(weight + i, mask));
+    const __m512 centred = _mm512_fnmadd_ps(row.at(i, mask), slope, _mm512_sub_ps(scaled, meanGradient));
+    store(to.target + i, mask, _mm512_fmadd_ps(centred, row.rstd, load(to.passed + i, mask)));
+  }
+}
+
+FASTCLIP_AVX512 void add(const float* x, const BFloat16* output, float* to, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; i += kLanes) {
+    const __mmask16 mask = lanes(i, end);
+    store(to + i, mask, _mm512_add_ps(load(x + i, mask), load(output + i, mask)));
+  }
+}
+
+constexpr int64_t kRowsATask = 8;
+
+template <typename X>
+napi_value normalizeOf(Call& call, const Stream& stream) {
+  const int64_t width = stream.width;
+  const X* const x = dataOf<const X>(stream.tensor, stream.shape(), "x");
+  const Affine affine{dataOf<const float>(tensorAt(call, 1, "weight"), {width}, "weight"),
+                      dataOf<const float>(tensorAt(call, 2, "bias"), {width}, "bias")};
+  const auto eps = static_cast<float>(toDouble(call.env, call[3], "eps"));
+  RECORD_FUNCTION("fastclip::normalize", std::vector<c10::IValue>());
+  at::Tensor output = at::empty(stream.shape(), stream.tensor.options().dtype(at::kBFloat16));
+  at::Tensor moments = at::empty({2, stream.rows}, stream.tensor.options().dtype(at::kFloat));
+  BFloat16* const to = dataOf<BFloat16>(output, stream.shape(), "output");
+  float* const means = moments.mutable_data_ptr<float>();
+  float* const rstds = means + stream.rows;
+  at::parallel_for(0, stream.rows, kRowsATask, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const X* from = x + row * width;
+      const RowMoments found = momentsOf(from, width, eps);
+      means[row] = found.mean;
+      rstds[row] = found.rstd;
+      normalizeRow(Row<X>(from, found), affine, to + row * width, width);
+    }
+  });
+  return fromTensors(call, {std::move(output), std::move(moments)});
+}
+
+template <typename X>
+napi_value normalizeBackwardOf(Call& call, const Stream& stream) {
+  const int64_t width = stream.width, rows = stream.rows, stripes = (rows + kStripe - 1) / kStripe;
+  at::Tensor target = at::empty_like(stream.tensor);
+  const Backward<X> all{dataOf<const BFloat16>(tensorAt(call, 0, "gradient"), stream.shape(), "gradient"),
+                        dataOf<const X>(stream.tensor, stream.shape(), "x"),
+                        dataOf<const X>(tensorAt(call, 4, "passed"), stream.shape(), "passed"), dataOf<X>(target, stream.shape(), "target")};
+  const float* const means = dataOf<const float>(tensorAt(call, 2, "moments"), {2, rows}, "moments");
+  const float* const weight = dataOf<const float>(tensorAt(call, 3, "weight"), {width}, "weight");
+  RECORD_FUNCTION("fastclip::normalizeBackward", std::vector<c10::IValue>());
+  at::Tensor sums = at::zeros({2, stripes, width}, stream.tensor.options().dtype(at::kFloat));
+  float* const ofWeights = sums.mutable_data_ptr<float>();
+  float* const ofBiases = ofWeights + stripes * width;
+  at::parallel_for(0, stripes, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin * kStripe; row < std::min(rows, end * kStripe); ++row) {
+      const int64_t at = row * width, sumsAt = row / kStripe * width;
+      backwardRow<X>({all.gradient + at, all.x + at, all.passed + at, all.target + at}, {means[row], means[rows + row]}, weight,
+                     ofWeights + sumsAt, ofBiases + sumsAt, width);
+    }
+  });
+  const at::Tensor ofBoth = sums.sum(1);
+  return fromTensors(call, {std::move(target), ofBoth[0], ofBoth[1]});
+}
+
+}  // namespace
+
+// normalize(x [..., width], weight, bias, eps) -> the norm's output in bfloat16, and the means of its rows and 1 / their standard deviations, [2, rows]
+static napi_value normalize(Call& call) {
+  const Stream stream(tensorAt(call, 0, "x"));
+  return (stream.isBFloat16() ? normalizeOf<BFloat16> : normalizeOf<float>)(call, stream);
+}
+
+// normalizeBackward(gradient of the norm's output, x, moments, weight, gradient that goes by) -> the gradients of x, weight and bias
+static napi_value normalizeBackward(Call& call) {
+  const Stream stream(tensorAt(call, 1, "x"));
+  return (stream.isBFloat16() ? normalizeBackwardOf<BFloat16> : normalizeBackwardOf<float>)(call, stream);
+}
+
+// addBranch(x, output of the branch) -> their sum in float32, as x is
+static napi_value addBranch(Call& call) {
+  const Stream stream(tensorAt(call, 0, "x"));
+  const float* const x = dataOf<const float>(stream.tensor, stream.shape(), "x");
+  const BFloat16* const output = dataOf<const BFloat16>(tensorAt(call, 1, "output"), stream.shape(), "output");
+  RECORD_FUNCTION("fastclip::addBranch", std::vector<c10::IValue>());
+  at::Tensor target = at::empty_like(stream.tensor);
+  float* const to = target.mutable_data_ptr<float>();
+  constexpr int64_t kNumbersATask = 16384;
+  at::parallel_for(0, stream.tensor.numel(), kNumbersATask, [&](int64_t begin, int64_t end) { add(x, output, to, begin, end); });
+  return fromTensor(call, std::move(target));
+}
+
+void defineResidual(napi_env env, napi_value exports) {
+  define(env, exports,
+         {{"normalize", guarded<normalize>}, {"normalizeBackward", guarded<normalizeBackward>}, {"addBranch", guarded<addBranch>}});
+}
+
+}  // namespace fastclip

@@ -1,0 +1,98 @@
+import { expect, test } from "vitest";
+import { native } from "../native/addon.ts";
+import {
+  fusedAdd,
+  fusedNorm,
+  fusedNormBackward,
+  fusesResidual,
+  manualSeed,
+  nativeLayerNorm,
+  nativeLayerNormBackward,
+  randn,
+  setThreads,
+  stack,
+  type Tensor,
+  threads,
+} from "./index.ts";
+
+const testKernel = test.runIf(fusesResidual(randn([1]), "bfloat16"));
+const eps = 1e-5;
+
+const relativeError = (found: Tensor, exact: Tensor): number =>
+  found.to("float64").sub(exact).norm().item() / exact.norm().item();
+
+/** A row away from 0, as a stream is. */
+function example(shape: readonly number[], type: "float32" | "bfloat16") {
+  manualSeed(1);
+  const width = shape.at(-1)!;
+  const [x, passed] = [randn(shape).mul(3).add(2).to(type), randn(shape).to(type)];
+  return { x, passed, gradient: randn(shape).to("bfloat16"), weight: randn([width]), bias: randn([width]), width };
+}
+
+const shapes = [
+  [3, 5, 768],
+  [2, 70, 40],
+  [1, 1, 17],
+  [33, 2],
+] as const;
+
+// One rounding to bfloat16 is off by 1.7e-3 in the mean.
+testKernel.each(shapes.flatMap((shape) => (["float32", "bfloat16"] as const).map((type) => ({ shape, type }))))(
+  "the norm and its gradient are float64's but for rounding: %o",
+  ({ shape, type }) => {
+    const { x, passed, gradient, weight, bias, width } = example(shape, type);
+    const { h, moments } = fusedNorm(x, { weight, bias, eps });
+    const [input, w, b] = [x, weight, bias].map((tensor) => tensor.to("float64")) as [Tensor, Tensor, Tensor];
+    const [exact, mean, rstd] = nativeLayerNorm(input, [width], eps, { weight: w, bias: b });
+    expect(relativeError(h, exact)).toBeLessThan(3e-3);
+    expect(relativeError(moments, stack([mean.flatten(), rstd.flatten()]))).toBeLessThan(1e-6);
+
+    const found = fusedNormBackward(gradient, { x, moments, weight, passed });
+    const [dx, dw, db] = nativeLayerNormBackward(gradient.to("float64"), {
+      input,
+      normalizedShape: [width],
+      mean,
+      rstd,
+      weight: w,
+      bias: b,
+      outputMask: [true, true, true],
+    });
+    expect(found.dx.dtype).toBe(type);
+    expect(relativeError(found.dx, dx.add(passed.to("float64")))).toBeLessThan(type === "float32" ? 1e-5 : 3e-3);
+    expect(relativeError(found.weight, dw)).toBeLessThan(1e-5);
+    expect(relativeError(found.bias, db)).toBeLessThan(1e-5);
+  },
+);
+
+testKernel("a bfloat16 output is added in float32", () => {
+  const { x, gradient: output } = example([7, 45], "float32");
+  expect(
+    fusedAdd(x, output)
+      .eq(x.add(output.to("float32")))
+      .all()
+      .item(),
+  ).toBe(1);
+});
+
+testKernel("the number of threads changes nothing", () => {
+  const { x, passed, gradient, weight, bias } = example([40, 50, 64], "float32");
+  const before = threads();
+  const run = (count: number): Tensor[] => {
+    setThreads(count);
+    const { h, moments } = fusedNorm(x, { weight, bias, eps });
+    return [h, fusedAdd(x, h), ...Object.values(fusedNormBackward(gradient, { x, moments, weight, passed }))];
+  };
+  try {
+    const [one, three] = [run(1), run(3)];
+    for (const [i, tensor] of one!.entries()) expect(tensor.eq(three![i]!).all().item()).toBe(1);
+  } finally {
+    setThreads(before);
+  }
+});
+
+testKernel("the kernels take what they were made for alone", () => {
+  const { x, weight, bias, gradient } = example([4, 6], "float32");
+  expect(() => fusedNorm(x, { weight: bias.to("float64"), bias, eps })).toThrow("weight: expected contiguous Float");
+  expect(() => native.normalize(x.t().handle, weight.handle, bias.handle, eps)).toThrow("x: expected contiguous Float");
+  expect(() => fusedAdd(x, gradient.narrow(0, 0, 2))).toThrow("output: expected contiguous BFloat16 on a CPU, [4, 6]");
+});

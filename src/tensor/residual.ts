@@ -1,0 +1,47 @@
+// What stands around f in x + f(norm(x)), in one pass over memory each, for a stream x of float32 or bfloat16 and an f of bfloat16. Autograd
+// does not see any of it.
+import { native } from "../native/addon.ts";
+import type { DType } from "./dtype.ts";
+import { Tensor } from "./ops.generated.ts";
+
+/** Whether these functions take it: a float32 or bfloat16 stream and a bfloat16 f on a CPU with AVX-512 for that. */
+export function fusesResidual(x: Tensor, type: DType): boolean {
+  const isStream = x.dtype === "float32" || x.dtype === "bfloat16";
+  return isStream && type === "bfloat16" && x.device === "cpu" && native.hasAvx512BFloat16();
+}
+
+export interface NormParameters {
+  /** float32 [width] */
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+  readonly eps: number;
+}
+
+/** The layer norm of x [..., width] in bfloat16, and the means of its rows and 1 / their standard deviations, [2, rows]. */
+export function fusedNorm(x: Tensor, { weight, bias, eps }: NormParameters): { h: Tensor; moments: Tensor } {
+  const [h, moments] = native.normalize(x.contiguous().handle, weight.handle, bias.handle, eps);
+  return { h: new Tensor(h), moments: new Tensor(moments) };
+}
+
+export interface NormBackward {
+  readonly x: Tensor;
+  readonly moments: Tensor;
+  readonly weight: Tensor;
+  /** The gradient of x that goes by the norm, of its type. */
+  readonly passed: Tensor;
+}
+
+/** The gradients of x, with `passed` added to it, weight and bias, from that of what `fusedNorm` gave. */
+export function fusedNormBackward(
+  gradient: Tensor,
+  { x, moments, weight, passed }: NormBackward,
+): { dx: Tensor; weight: Tensor; bias: Tensor } {
+  const inputs = [gradient, x, moments, weight, passed].map((input) => input.contiguous().handle);
+  const [dx, ofWeight, ofBias] = native.normalizeBackward(...(inputs as Parameters<typeof native.normalizeBackward>));
+  return { dx: new Tensor(dx), weight: new Tensor(ofWeight), bias: new Tensor(ofBias) };
+}
+
+/** x + output in float32, of x in float32 and an output in bfloat16. */
+export function fusedAdd(x: Tensor, output: Tensor): Tensor {
+  return new Tensor(native.addBranch(x.contiguous().handle, output.contiguous().handle));
+}
