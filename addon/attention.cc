@@ -23,7 +23,7 @@ namespace blas = at::native::cpublas;
 constexpr int64_t kQueries = 128;
 
 struct Shape {
-  int64_t batch, tokens, heads, size;  // `size` elements a head
+  int64_t tokens, heads, size;  // `size` elements a head
   bool isCausal;
   int64_t width() const { return heads * size; }
   int64_t queries() const { return std::min(kQueries, tokens); }
@@ -79,7 +79,7 @@ int64_t packedBytes(const Shape& shape) {
 int64_t scoreBytes(const Shape& shape) { return roundUp(shape.queries(), kLanes) * shape.rowStride() * 4; }
 int64_t headBytes(const Shape& shape) { return shape.tokens * shape.size * 4; }
 
-// One thread's part of the forward pass.
+// One thread's part of the forward pass, with memory for sequences as long as the shape's.
 class Forward {
  public:
   explicit Forward(const Shape& shape)
@@ -92,8 +92,9 @@ class Forward {
         attended_(scratch_.take<float>(headBytes(shape))) {}
 
   // Queries, keys and values of a head are rows of three times the width; what comes out, of the width.
-  void run(const BFloat16* query, BFloat16* target) {
-    const auto [batch, tokens, heads, size, isCausal] = shape_;
+  void run(int64_t tokens, const BFloat16* query, BFloat16* target) {
+    shape_.tokens = tokens;
+    const int64_t size = shape_.size;
     const int64_t stride = 3 * shape_.width();
     const BFloat16* key = query + shape_.width();
     const BFloat16* value = key + shape_.width();
@@ -140,8 +141,9 @@ class Backward {
         dValue_(scratch_.take<float>(headBytes(shape))) {}
 
   // `query` and `target` as rows of three times the width, with keys and values behind; `gradient` as rows of the width.
-  void run(const BFloat16* query, const BFloat16* gradient, BFloat16* target) {
-    const auto [batch, tokens, heads, size, isCausal] = shape_;
+  void run(int64_t tokens, const BFloat16* query, const BFloat16* gradient, BFloat16* target) {
+    shape_.tokens = tokens;
+    const int64_t size = shape_.size;
     const int64_t width = shape_.width(), stride = 3 * width;
     const BFloat16* key = query + width;
     const Packed keys = packedTransposed(key, stride, tokens, size, keyBuffer_);
@@ -201,22 +203,52 @@ class Backward {
   float* dValue_;
 };
 
-Shape shapeOf(Call& call, const at::Tensor& projected, size_t next) {
+// Sequences as rows one after the other.
+struct Sequences {
+  std::vector<int64_t> starts;  // the first row of each, and the number of rows
+  Shape shape;                  // of the longest
+  int64_t count() const { return static_cast<int64_t>(starts.size()) - 1; }
+  int64_t tokens(int64_t i) const { return starts[i + 1] - starts[i]; }
+  // Of a head; causal ones are counted whole.
+  int64_t scores() const {
+    int64_t sum = 0;
+    for (int64_t i = 0; i < count(); ++i) sum += tokens(i) * tokens(i);
+    return sum;
+  }
+};
+
+std::vector<int64_t> startsOf(Call& call, const at::Tensor& projected, size_t place) {
+  std::vector<int64_t> starts;
+  if (!isNullish(call.env, call[place])) starts = toIntList(call.env, call[place], "starts");
+  else if (projected.dim() == 3)
+    for (int64_t i = 0; i <= projected.size(0); ++i) starts.push_back(i * projected.size(1));
+  const int64_t rows = projected.numel() / std::max<int64_t>(projected.size(-1), 1);
+  const bool isRising = std::adjacent_find(starts.begin(), starts.end(), std::greater_equal<>()) == starts.end();
+  if (starts.size() < 2 || starts.front() != 0 || starts.back() != rows || !isRising)
+    throw BadArgument("starts: expected the first rows of sequences, from 0 on and rising, and at last the number of rows");
+  return starts;
+}
+
+// From heads, isCausal and starts at `next`; without starts they are those of [B, tokens, 3 width].
+Sequences sequencesOf(Call& call, const at::Tensor& projected, size_t next) {
   const int64_t heads = toInt(call.env, call[next], "heads");
-  if (projected.dim() != 3 || projected.scalar_type() != at::kBFloat16 || !projected.is_cpu() || !projected.is_contiguous() || heads < 1 ||
-      projected.size(2) % (6 * heads) != 0)
-    throw BadArgument("attend: expected contiguous bfloat16 of [B, tokens, 3 width] on a CPU, and heads of an even size");
-  return {projected.size(0), projected.size(1), heads, projected.size(2) / (3 * heads), toBool(call.env, call[next + 1], "isCausal")};
+  if (projected.dim() < 2 || projected.scalar_type() != at::kBFloat16 || !projected.is_cpu() || !projected.is_contiguous() || heads < 1 ||
+      projected.size(-1) % (6 * heads) != 0)
+    throw BadArgument("attend: expected contiguous bfloat16 of [..., 3 width] on a CPU, and heads of an even size");
+  Sequences all{startsOf(call, projected, next + 2), {0, heads, projected.size(-1) / (3 * heads), toBool(call.env, call[next + 1], "isCausal")}};
+  for (int64_t i = 0; i < all.count(); ++i) all.shape.tokens = std::max(all.shape.tokens, all.tokens(i));
+  return all;
 }
 
 const BFloat16* bitsOf(const at::Tensor& tensor) { return static_cast<const BFloat16*>(tensor.const_data_ptr()); }
 
-// Runs body(part, sample, head) for each head of each sample; a thread makes one Part.
+// Runs body(part, row, tokens, column) for each head of each sequence; a thread makes one Part.
 template <typename Part, typename Body>
-void forEachHead(const Shape& shape, const Body& body) {
-  at::parallel_for(0, shape.batch * shape.heads, 1, [&](int64_t begin, int64_t end) {
-    Part part(shape);
-    for (int64_t i = begin; i < end; ++i) body(part, i / shape.heads, i % shape.heads);
+void forEachHead(const Sequences& all, const Body& body) {
+  const auto [tokens, heads, size, isCausal] = all.shape;
+  at::parallel_for(0, all.count() * heads, 1, [&](int64_t begin, int64_t end) {
+    Part part(all.shape);
+    for (int64_t i = begin; i < end; ++i) body(part, all.starts[i / heads], all.tokens(i / heads), i % heads * size);
     blas::brgemm_release();
   });
 }
@@ -226,36 +258,39 @@ void forEachHead(const Shape& shape, const Body& body) {
 // canAttend() -> whether oneDNN has products for these packed matrices; it may be told to do without
 static napi_value canAttend(Call& call) { return fromBool(call.env, blas::could_pack(at::kBFloat16)); }
 
-// attend(projected, heads, isCausal) -> [B, tokens, width]
+// attend(projected, heads, isCausal, starts) -> [..., width]
 static napi_value attend(Call& call) {
   const at::Tensor& projected = call.environment.tensors.get(toDouble(call.env, call[0], "tensor"));
-  const Shape shape = shapeOf(call, projected, 1);
-  RECORD_FUNCTION("fastclip::attend", std::vector<c10::IValue>({projected, shape.heads}));
-  const int64_t width = shape.width();
-  at::Tensor target = at::empty({shape.batch, shape.tokens, width}, projected.options());
+  const Sequences all = sequencesOf(call, projected, 1);
+  RECORD_FUNCTION("fastclip::attend", std::vector<c10::IValue>({projected, all.shape.heads, all.scores()}));
+  const int64_t width = all.shape.width();
+  std::vector<int64_t> sizes = projected.sizes().vec();
+  sizes.back() = width;
+  at::Tensor target = at::empty(sizes, projected.options());
+  const BFloat16* from = bitsOf(projected);
   BFloat16* to = static_cast<BFloat16*>(target.mutable_data_ptr());
-  forEachHead<Forward>(shape, [&](Forward& part, int64_t sample, int64_t head) {
-    const int64_t row = sample * shape.tokens, column = head * shape.size;
-    part.run(bitsOf(projected) + row * 3 * width + column, to + row * width + column);
+  forEachHead<Forward>(all, [&](Forward& part, int64_t row, int64_t tokens, int64_t column) {
+    part.run(tokens, from + row * 3 * width + column, to + row * width + column);
   });
   return fromTensor(call, std::move(target));
 }
 
-// attendBackward(gradient, projected, heads, isCausal) -> the gradient of `projected`, from that of what came out
+// attendBackward(gradient, projected, heads, isCausal, starts) -> the gradient of `projected`, from that of what came out
 static napi_value attendBackward(Call& call) {
   const at::Tensor& gradient = call.environment.tensors.get(toDouble(call.env, call[0], "tensor"));
   const at::Tensor& projected = call.environment.tensors.get(toDouble(call.env, call[1], "tensor"));
-  const Shape shape = shapeOf(call, projected, 2);
-  const int64_t width = shape.width();
-  if (gradient.sizes() != at::IntArrayRef{shape.batch, shape.tokens, width} || gradient.scalar_type() != at::kBFloat16 ||
+  const Sequences all = sequencesOf(call, projected, 2);
+  const int64_t width = all.shape.width();
+  if (gradient.numel() * 3 != projected.numel() || gradient.size(-1) != width || gradient.scalar_type() != at::kBFloat16 ||
       !gradient.is_cpu() || !gradient.is_contiguous())
-    throw BadArgument("attendBackward: expected a gradient of contiguous bfloat16, [B, tokens, width], on a CPU");
-  RECORD_FUNCTION("fastclip::attendBackward", std::vector<c10::IValue>({gradient, projected, shape.heads}));
+    throw BadArgument("attendBackward: expected a gradient of contiguous bfloat16, [..., width], on a CPU");
+  RECORD_FUNCTION("fastclip::attendBackward", std::vector<c10::IValue>({gradient, projected, all.shape.heads, all.scores()}));
   at::Tensor target = at::empty_like(projected);
+  const BFloat16* from = bitsOf(projected);
+  const BFloat16* ofOutput = bitsOf(gradient);
   BFloat16* to = static_cast<BFloat16*>(target.mutable_data_ptr());
-  forEachHead<Backward>(shape, [&](Backward& part, int64_t sample, int64_t head) {
-    const int64_t row = sample * shape.tokens, column = head * shape.size;
-    part.run(bitsOf(projected) + row * 3 * width + column, bitsOf(gradient) + row * width + column, to + row * 3 * width + column);
+  forEachHead<Backward>(all, [&](Backward& part, int64_t row, int64_t tokens, int64_t column) {
+    part.run(tokens, from + row * 3 * width + column, ofOutput + row * width + column, to + row * 3 * width + column);
   });
   return fromTensor(call, std::move(target));
 }

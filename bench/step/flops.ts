@@ -11,7 +11,7 @@ interface Tower {
 
 /**
  * Products of a step of ours for a pair, forward and back; a multiplication and an addition are two. `textTokens` are those that the text
- * tower is given. Undefined for a ResNet.
+ * tower works on, in the mean. Undefined for a ResNet.
  */
 export function flopsOfPair({ vision_cfg, text_cfg, embed_dim }: ModelConfig, textTokens: number): number | undefined {
   const { image_size, patch_size, width, layers, mlp_ratio } = vision_cfg;

@@ -36,6 +36,6 @@ export interface Timed {
 export interface Peak {
   /** The most memory that was resident. */
   readonly bytes: number;
-  /** The tokens that our text tower is given; OpenCLIP's always has all positions. */
+  /** The tokens of a text that our tower works on, in the mean; OpenCLIP's has all positions. */
   readonly textTokens?: number;
 }

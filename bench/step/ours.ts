@@ -3,6 +3,7 @@
 import { createInterface } from "node:readline";
 import { PairState } from "../../src/losses/pair-state.ts";
 import type { ModelConfig } from "../../src/models/index.ts";
+import { textRows } from "../../src/models/text-rows.ts";
 import { residentBytes } from "../../src/telemetry/memory.ts";
 import { noGrad, randn, scope, setThreads } from "../../src/tensor/index.ts";
 import { inputsOf } from "../../src/train/encode.ts";
@@ -36,8 +37,13 @@ function check(): Checked {
   return { loss: infoNce, norms: gradientNorms(trainer) };
 }
 
-/** The tokens that the text tower is given: columns without any are left out. */
-const textTokens = (): number => scope(() => inputsOf(batch, trainer.inputShape).tokens.size(1));
+/** The tokens of a text that the tower works on, in the mean. */
+function textTokens(): number {
+  return scope(() => {
+    const { tokens } = inputsOf(batch, trainer.inputShape);
+    return (textRows(tokens)?.sequences.starts.at(-1) ?? tokens.numel) / batch.size;
+  });
+}
 
 /** Floating-point operations of a CPU-second in a product as large as the widest one of the image tower. */
 function matmul({ vision_cfg: { image_size, patch_size, width, mlp_ratio } }: ModelConfig): number {

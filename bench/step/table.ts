@@ -6,7 +6,7 @@ import type { Case } from "./messages.ts";
 export interface Row extends Case {
   /** What OpenCLIP runs with. */
   readonly peer: string;
-  /** The tokens that our text tower is given; OpenCLIP's always has all positions. */
+  /** The tokens of a text that our tower works on, in the mean; OpenCLIP's has all positions. */
   readonly textTokens: number;
   readonly agreement: Agreement;
   /** Of a step: the medians of turns. */
@@ -28,7 +28,7 @@ const columns: readonly Column<Row>[] = [
   { head: "model", cell: ({ model }) => model, isText: true },
   { head: "batch", cell: ({ batch }) => `${batch}` },
   { head: "precision", cell: ({ precision }) => precision, isText: true },
-  { head: "captions", cell: ({ captions, textTokens }) => `${captions} (${textTokens} tokens)`, isText: true },
+  { head: "captions", cell: ({ captions, textTokens }) => `${captions} (${short(textTokens)} tokens)`, isText: true },
   { head: "loss", cell: ({ loss }) => loss, isText: true },
   { head: "OpenCLIP with", cell: ({ peer }) => peer, isText: true },
   {

@@ -47,6 +47,24 @@ test.each([
   expect(norm(trimmed.map((value, i) => value.sub(expected[i]!))) / norm(expected)).toBeLessThan(rounding);
 });
 
+test("texts have the features and gradients beside others that they have alone", () => {
+  manualSeed(1);
+  const model = new CLIP(tiny).to({ dtype: "float64" });
+  const gradientsOf = (features: readonly Tensor[]): Tensor[] => {
+    backward(features.map((x) => x.square().sum()));
+    const gradients = [...model.parameters().values()].flatMap((parameter) => gradOf(parameter) ?? []);
+    for (const parameter of model.parameters().values()) setGrad(parameter, null);
+    return gradients;
+  };
+  const together = model.encodeText(full);
+  const alone = [4, 6].map((length, row) => model.encodeText(full.narrow(0, row, 1).narrow(1, 0, length).contiguous()));
+  for (const [row, features] of alone.entries())
+    expect(distance(features, together.narrow(0, row, 1))).toBeLessThan(1e-12);
+  const expected = gradientsOf(alone);
+  for (const [i, gradient] of gradientsOf([together]).entries())
+    expect(distance(gradient, expected[i]!)).toBeLessThan(1e-10);
+});
+
 test("tokens may be int32, and those behind the end change nothing", () => {
   const model = new CLIP(tiny);
   const expected = model.encodeText(full);

@@ -10,10 +10,11 @@ import {
   type TokenPick,
   Transformer,
 } from "../nn/index.ts";
-import { arange, empty, manualSeed, scope, type Tensor, tensor } from "../tensor/index.ts";
+import { arange, embedding, empty, manualSeed, scope, type Tensor, tensor } from "../tensor/index.ts";
 import type { ModelConfig } from "./config.ts";
 import { ModifiedResNet } from "./modified-resnet.ts";
 import { modelConfig } from "./presets.ts";
+import { textRows } from "./text-rows.ts";
 import { transformerStages } from "./tower.ts";
 import { VisionTransformer } from "./vision-transformer.ts";
 
@@ -71,7 +72,8 @@ export class CLIP extends Module {
       embed: { parts: [tokenEmbedding, positionalEmbedding], forward: (tokens) => this.#embedTokens(tokens) },
       transformer,
       isCausal: true,
-      pick: endOfText,
+      sequences: (tokens) => textRows(tokens)?.sequences,
+      pick: endsOf,
       norm: lnFinal,
       projection: textProjection,
     });
@@ -118,18 +120,23 @@ export class CLIP extends Module {
     const [, length] = shape;
     if (shape.length !== 2 || length === undefined || length < 1 || length > context)
       throw new RangeError(`tokens must have the shape [batch, at most ${context}], got [${shape}]`);
-    return this.tokenEmbedding.forward(tokens).add(this.positionalEmbedding.narrow(0, 0, length));
+    const rows = textRows(tokens);
+    if (rows === undefined)
+      return this.tokenEmbedding.forward(tokens).add(this.positionalEmbedding.narrow(0, 0, length));
+    return this.tokenEmbedding.forward(rows.ids(tokens)).add(embedding(this.positionalEmbedding, rows.columns()));
   }
 }
 
 /** The token with the highest id in each row; it sees itself and what stands before it. */
-function endOfText(tokens: Tensor): TokenPick {
+function endsOf(tokens: Tensor): TokenPick {
+  const rows = textRows(tokens);
+  if (rows !== undefined) return rows.lastTokens();
   const [batch, length] = tokens.shape as [number, number];
   const { device } = tokens;
   const end = tokens.argmax({ dim: 1, keepdim: true });
   const mask = arange(length, { device }).le(end).view([batch, 1, 1, length]);
-  const rows = arange(batch, { device }).mul(length).add(end.select(1, 0));
-  return { from: (x) => x.flatten({ endDim: 1 }).indexSelect(0, rows).unsqueeze(1), mask };
+  const places = arange(batch, { device }).mul(length).add(end.select(1, 0));
+  return { from: (x) => x.flatten({ endDim: 1 }).indexSelect(0, places).unsqueeze(1), mask };
 }
 
 function buildVisual({ embed_dim, quick_gelu, vision_cfg }: ModelConfig): VisionTransformer | ModifiedResNet {

@@ -126,8 +126,14 @@ export interface Addon {
 
   // attention.cc
   canAttend(): boolean;
-  attend(projected: Handle, heads: number, isCausal: boolean): Handle;
-  attendBackward(gradient: Handle, projected: Handle, heads: number, isCausal: boolean): Handle;
+  attend(projected: Handle, heads: number, isCausal: boolean, starts: readonly number[] | undefined): Handle;
+  attendBackward(
+    gradient: Handle,
+    projected: Handle,
+    heads: number,
+    isCausal: boolean,
+    starts: readonly number[] | undefined,
+  ): Handle;
 
   // norm.cc
   normOf(tensors: readonly Handle[]): number;

@@ -47,10 +47,10 @@ test("forwardFor gives the rows that forward gives", () => {
   const { attention, x } = setUp();
   const query = x.narrow(1, 2, 1);
   const all = attention.forward(x, { isCausal: false }).narrow(1, 2, 1);
-  expect(distance(attention.forwardFor(query, x, undefined), all)).toBeLessThan(1e-12);
+  expect(distance(attention.forwardFor(query, x, {}), all)).toBeLessThan(1e-12);
   const upToSelf = tensor([1, 1, 1, 0, 0], { shape: [1, 1, 1, 5] }).to("bool");
   const causal = attention.forward(x, { isCausal: true }).narrow(1, 2, 1);
-  expect(distance(attention.forwardFor(query, x, upToSelf), causal)).toBeLessThan(1e-12);
+  expect(distance(attention.forwardFor(query, x, { mask: upToSelf }), causal)).toBeLessThan(1e-12);
 });
 
 test.each([false, true])(

@@ -1,10 +1,23 @@
 import { linear, scaledDotProductAttention, type Tensor, withoutAutocast, zeros } from "../tensor/index.ts";
 import { affine, affineGradients, affineInputGradient } from "./affine.ts";
-import { attendHeads, attendHeadsBackward } from "./heads.ts";
+import { attendHeads, attendHeadsBackward, type HeadOptions } from "./heads.ts";
 import { xavierUniform } from "./init.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
 import type { Branch } from "./residual.ts";
+
+/** How tokens attend to each other. */
+export type SequenceOptions = Omit<HeadOptions, "heads">;
+
+/** One token of every sequence. */
+export interface TokenPick {
+  /** [B, tokens, width], or rows, -> [B, 1, width] */
+  from(x: Tensor): Tensor;
+  /** Rows [all, ...] -> [B, tokens, ...], where there are rows. */
+  readonly spread?: ((rows: Tensor) => Tensor) | undefined;
+  /** bool [B, 1, 1, tokens]: what the token may attend to; all tokens without it. */
+  readonly mask?: Tensor | undefined;
+}
 
 /** Multi-head attention with the parameters of PyTorch's `nn.MultiheadAttention`; tensors are [B, tokens, width]. */
 export class MultiheadAttention extends Module {
@@ -34,10 +47,10 @@ export class MultiheadAttention extends Module {
   }
 
   /** The same with its derivative written out. */
-  branch({ isCausal }: { isCausal: boolean }): Branch<"projected" | "attended"> {
+  branch({ isCausal, sequences }: SequenceOptions): Branch<"projected" | "attended"> {
     const { outProj } = this;
     const inProj = { weight: this.inProjWeight, bias: this.inProjBias };
-    const options = { heads: this.#heads, isCausal };
+    const options = { heads: this.#heads, isCausal, sequences };
     return {
       parameters: [inProj.weight, inProj.bias, outProj.weight, outProj.bias],
       forward: (h) => {
@@ -55,14 +68,17 @@ export class MultiheadAttention extends Module {
     };
   }
 
-  /** A few tokens attend to those of `x` that `mask` (bool, broadcast to [B, heads, queries, tokens]) allows. */
-  forwardFor(queries: Tensor, x: Tensor, mask: Tensor | undefined): Tensor {
+  /**
+   * A few tokens, [B, queries, width], attend to those of `x` that `mask` (bool, broadcast to [B, heads, queries, tokens]) allows.
+   * `spread` takes keys and values to [B, tokens, ...] where `x` has sequences as rows.
+   */
+  forwardFor(queries: Tensor, x: Tensor, { mask, spread = (rows) => rows }: Omit<TokenPick, "from">): Tensor {
     const width = this.#width;
     const project = (input: Tensor, start: number, length: number) =>
       linear(input, this.inProjWeight.narrow(0, start, length), { bias: this.inProjBias.narrow(0, start, length) });
     const projected = project(queries, 0, width);
     const [query] = this.#split(projected, 1);
-    const [key, value] = this.#split(project(x, width, 2 * width), 2);
+    const [key, value] = this.#split(spread(project(x, width, 2 * width)), 2);
     return this.#merge(attend(query!, key!, value!, { attnMask: mask }), projected);
   }
 

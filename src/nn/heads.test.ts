@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
-import { manualSeed, randn, setThreads, type Tensor, threads } from "../tensor/index.ts";
+import { describe, expect, test } from "vitest";
+import { cat, manualSeed, randn, setThreads, type Tensor, threads } from "../tensor/index.ts";
 import { attendByProducts, attendByProductsBackward, attendHeads, attendHeadsBackward } from "./heads.ts";
+import { Sequences } from "./sequences.ts";
 
 const relativeError = (found: Tensor, exact: Tensor): number =>
   found.to("float64").sub(exact).norm().item() / exact.norm().item();
@@ -32,6 +33,36 @@ test.each(
   const exactBack = attendByProductsBackward(dy, x, options);
   expect(relativeError(attendHeadsBackward(gradient, projected, options), exactBack)).toBeLessThan(3e-3);
   expect(relativeError(attendByProductsBackward(gradient, projected, options), exactBack)).toBeLessThan(4e-3);
+});
+
+describe("sequences of different lengths, as rows", () => {
+  const options = { heads: 2, isCausal: true };
+  const sequences = new Sequences([5, 1, 133, 11]);
+
+  function both(type: "bfloat16" | "float64"): { found: readonly Tensor[]; alone: readonly Tensor[] } {
+    manualSeed(1);
+    const [projected, gradient] = [randn([150, 3 * 16]).to(type), randn([150, 16]).to(type)];
+    const back = attendHeadsBackward(gradient, projected, { ...options, sequences });
+    const each = sequences.lengths.map((length, i) => {
+      const [all, dy] = [projected, gradient].map((x) => x.narrow(0, sequences.starts[i]!, length).unsqueeze(0));
+      return [attendHeads(all!, options), attendHeadsBackward(dy!, all!, options)].map((x) => x.squeeze(0));
+    });
+    const alone = [0, 1].map((side) => cat(each.map((parts) => parts[side]!)));
+    return { found: [attendHeads(projected, { ...options, sequences }), back], alone };
+  }
+
+  test.each([
+    ["bfloat16", 1e-2],
+    ["float64", 1e-12],
+  ] as const)("attend as each does alone, in %s", (type, rounding) => {
+    const { found, alone } = both(type);
+    for (const [i, x] of found.entries()) expect(relativeError(x, alone[i]!.to("float64"))).toBeLessThan(rounding);
+  });
+
+  test("are refused where tokens see what fills them up", () => {
+    const projected = randn([150, 3 * 16]);
+    expect(() => attendHeads(projected, { heads: 2, isCausal: false, sequences })).toThrow("causal attention alone");
+  });
 });
 
 test("the number of threads changes nothing", () => {

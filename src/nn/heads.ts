@@ -2,7 +2,6 @@
 // plain products of matrices. At CLIP's short sequences both are faster on a CPU than libtorch's fused kernel (docs/performance.md). Scores
 // and their softmax are in float32 where bfloat16 comes.
 import {
-  type AttentionOptions,
   cat,
   type DType,
   empty,
@@ -14,23 +13,35 @@ import {
   softmaxBackward,
   type Tensor,
 } from "../tensor/index.ts";
+import type { Sequences } from "./sequences.ts";
 
 /** Scores that are in memory at once; samples beyond them wait for their turn. */
 const maxScores = 2 ** 22;
 
-/** Queries, keys and values side by side, [B, tokens, 3 width] -> [B, tokens, width]. */
-export function attendHeads(projected: Tensor, options: AttentionOptions): Tensor {
-  return fusesAttention(projected, options) ? fusedAttention(projected, options) : attendByProducts(projected, options);
+export interface HeadOptions {
+  readonly heads: number;
+  /** Every token attends to itself and those before it alone. */
+  readonly isCausal: boolean;
+  /** Of tokens that are rows of causal sequences. */
+  readonly sequences?: Sequences | undefined;
 }
 
-/** The gradient of what went in, [B, tokens, 3 width], from that of what came out; the scores are computed a second time. */
-export function attendHeadsBackward(gradient: Tensor, projected: Tensor, options: AttentionOptions): Tensor {
-  const backward = fusesAttention(projected, options) ? fusedAttentionBackward : attendByProductsBackward;
-  return backward(gradient, projected, options);
+/** Queries, keys and values side by side, [B, tokens, 3 width] -> [B, tokens, width], or rows -> rows. */
+export function attendHeads(projected: Tensor, options: HeadOptions): Tensor {
+  if (!fusesAttention(projected, options)) return attendByProducts(projected, options);
+  return fusedAttention(projected, { ...options, starts: options.sequences?.starts });
+}
+
+/** The gradient of what went in from that of what came out; the scores are computed a second time. */
+export function attendHeadsBackward(gradient: Tensor, projected: Tensor, options: HeadOptions): Tensor {
+  if (!fusesAttention(projected, options)) return attendByProductsBackward(gradient, projected, options);
+  return fusedAttentionBackward(gradient, projected, { ...options, starts: options.sequences?.starts });
 }
 
 /** `attendHeads` by plain products, of any type on any device. */
-export function attendByProducts(projected: Tensor, options: AttentionOptions): Tensor {
+export function attendByProducts(projected: Tensor, options: HeadOptions): Tensor {
+  const { sequences, ...rest } = options;
+  if (sequences !== undefined) return asOneLength([projected], options, ([all]) => attendByProducts(all!, rest));
   return inTurns([projected], options, ([part]) => {
     const { layout, v, probabilities } = scored(part!, options);
     return layout.merge([probabilities.to(v.dtype).bmm(v)]);
@@ -38,7 +49,10 @@ export function attendByProducts(projected: Tensor, options: AttentionOptions): 
 }
 
 /** `attendHeadsBackward` by plain products. */
-export function attendByProductsBackward(gradient: Tensor, projected: Tensor, options: AttentionOptions): Tensor {
+export function attendByProductsBackward(gradient: Tensor, projected: Tensor, options: HeadOptions): Tensor {
+  const { sequences, ...rest } = options;
+  if (sequences !== undefined)
+    return asOneLength([gradient, projected], options, ([dy, all]) => attendByProductsBackward(dy!, all!, rest));
   return inTurns([projected, gradient], options, ([part, incoming]) => {
     const { layout, q, k, v, scale, probabilities } = scored(part!, options);
     const [dOut] = layout.split(incoming!, 1) as [Tensor];
@@ -51,10 +65,23 @@ export function attendByProductsBackward(gradient: Tensor, projected: Tensor, op
   });
 }
 
+/** Runs `body` on sequences that are filled up to one length, [B, longest, width], and takes their rows out of what it gives. */
+function asOneLength(
+  inputs: readonly Tensor[],
+  { sequences, isCausal }: HeadOptions,
+  body: (filled: readonly Tensor[]) => Tensor,
+): Tensor {
+  if (!isCausal)
+    throw new RangeError(
+      "sequences of different lengths are filled up at their ends, which causal attention alone cannot see",
+    );
+  return scope(() => sequences!.taken(body(inputs.map((input) => sequences!.filled(input)))));
+}
+
 /** Runs `body` on as many samples at a time as `maxScores` allows. */
 function inTurns(
   inputs: readonly Tensor[],
-  { heads }: AttentionOptions,
+  { heads }: HeadOptions,
   body: (parts: readonly Tensor[]) => Tensor,
 ): Tensor {
   const [batch, tokens] = inputs[0]!.shape as [number, number];
@@ -68,7 +95,7 @@ function inTurns(
   );
 }
 
-function scored(projected: Tensor, { heads, isCausal }: AttentionOptions) {
+function scored(projected: Tensor, { heads, isCausal }: HeadOptions) {
   const layout = new HeadLayout(heads);
   const [q, k, v] = layout.split(projected, 3) as [Tensor, Tensor, Tensor];
   const scale = q.size(2) ** -0.5;

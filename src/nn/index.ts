@@ -1,6 +1,6 @@
 // Layers and blocks of neural networks.
 export { gelu, quickGelu } from "./activation.ts";
-export { MultiheadAttention } from "./attention.ts";
+export { MultiheadAttention, type TokenPick } from "./attention.ts";
 export { BatchNorm2d } from "./batch-norm.ts";
 export { Conv2d, PatchConv2d } from "./conv.ts";
 export { Embedding } from "./embedding.ts";
@@ -13,5 +13,6 @@ export { Perceptron } from "./perceptron.ts";
 export { recompute } from "./recompute.ts";
 export { residual } from "./residual.ts";
 export { AttentionPool2d, Bottleneck, expansion } from "./resnet.ts";
+export { Sequences } from "./sequences.ts";
 export { runStages, type Stage, stageParameters } from "./stage.ts";
-export { type TokenPick, Transformer, type TransformerOptions } from "./transformer.ts";
+export { Transformer, type TransformerOptions } from "./transformer.ts";

@@ -1,7 +1,7 @@
 // The pre-norm transformer of CLIP's towers.
 import type { Tensor } from "../tensor/index.ts";
 import type { Activation } from "./activation.ts";
-import { MultiheadAttention } from "./attention.ts";
+import { MultiheadAttention, type SequenceOptions, type TokenPick } from "./attention.ts";
 import { LayerNorm } from "./layer-norm.ts";
 import { Module, ModuleList } from "./module.ts";
 import { Perceptron } from "./perceptron.ts";
@@ -14,14 +14,6 @@ export interface TransformerOptions {
   /** Width of the hidden layer of the perceptron, in widths. */
   readonly mlpRatio: number;
   readonly activation: Activation;
-}
-
-/** One token of every sequence. */
-export interface TokenPick {
-  /** [B, tokens, width] -> [B, 1, width] */
-  from(x: Tensor): Tensor;
-  /** bool [B, 1, 1, tokens]: what the token may attend to; all tokens without it. */
-  readonly mask?: Tensor;
 }
 
 /** x + attention(norm(x)), then x + mlp(norm(x)). */
@@ -40,18 +32,18 @@ export class ResidualAttentionBlock extends Module {
     this.mlp = this.child("mlp", new Perceptron(width, Math.trunc(width * mlpRatio), activation));
   }
 
-  /** [B, tokens, width], the same out. */
-  forward(x: Tensor, options: { isCausal: boolean }): Tensor {
+  /** [B, tokens, width], or rows of sequences on a CPU; the same out. */
+  forward(x: Tensor, options: SequenceOptions): Tensor {
     return this.#perceive(this.#attend(x, options));
   }
 
-  /** The same at the tokens that `pick` takes ([B, tokens, width] -> [B, picked, width]), without the work for the others. */
+  /** The same at the tokens that `pick` takes ([B, tokens, width], or rows, -> [B, picked, width]), without the work for the others. */
   forwardPicked(x: Tensor, pick: TokenPick): Tensor {
     const normed = this.ln1.forward(x);
-    return this.#perceive(pick.from(x).add(this.attn.forwardFor(pick.from(normed), normed, pick.mask)));
+    return this.#perceive(pick.from(x).add(this.attn.forwardFor(pick.from(normed), normed, pick)));
   }
 
-  #attend(x: Tensor, options: { isCausal: boolean }): Tensor {
+  #attend(x: Tensor, options: SequenceOptions): Tensor {
     if (x.device === "cpu") return residual(x, { norm: this.ln1, branch: this.attn.branch(options) });
     return x.add(this.attn.forward(this.ln1.forward(x), options));
   }

@@ -14,12 +14,16 @@ test.runIf(fusesAttention(randn([1, 2, 12]).to("bfloat16"), options))(
     const [found, expected] = [turned, turned.contiguous()].map((x) => fusedAttention(x, options));
     expect(found!.eq(expected!).all().item()).toBe(1);
     for (const other of [projected.to("float32"), projected.flatten(), turned])
-      expect(() => native.attend(other.handle, 2, true)).toThrow(
-        "expected contiguous bfloat16 of [B, tokens, 3 width]",
+      expect(() => native.attend(other.handle, 2, true, undefined)).toThrow(
+        "expected contiguous bfloat16 of [..., 3 width]",
       );
-    expect(() => native.attend(projected.handle, 4, true)).toThrow("heads of an even size");
+    expect(() => native.attend(projected.handle, 4, true, undefined)).toThrow("heads of an even size");
     const gradient = randn([24, 3, 2]).to("bfloat16");
-    expect(() => native.attendBackward(gradient.handle, projected.handle, 2, true)).toThrow("[B, tokens, width]");
+    expect(() => native.attendBackward(gradient.handle, projected.handle, 2, true, undefined)).toThrow(
+      "a gradient of contiguous bfloat16, [..., width]",
+    );
+    for (const starts of [[], [0], [0, 40], [1, 72], [0, 30, 30, 72], [0, 80, 72]])
+      expect(() => native.attend(projected.handle, 2, true, starts)).toThrow("starts: expected the first rows");
   },
 );
 

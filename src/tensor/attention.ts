@@ -6,30 +6,32 @@ export interface AttentionOptions {
   readonly heads: number;
   /** Every token attends to itself and those before it alone. */
   readonly isCausal: boolean;
+  /** Of sequences of different lengths, one after the other as rows: the first row of each, and at last the number of rows. */
+  readonly starts?: readonly number[] | undefined;
 }
 
 /** Whether `fusedAttention` takes it: bfloat16 on a CPU that has products of it (AVX-512), and heads of an even size. */
 export function fusesAttention(projected: Tensor, { heads }: AttentionOptions): boolean {
-  if (projected.dtype !== "bfloat16" || projected.device !== "cpu" || projected.size(2) % (6 * heads) !== 0)
+  if (projected.dtype !== "bfloat16" || projected.device !== "cpu" || projected.size(-1) % (6 * heads) !== 0)
     return false;
   return native.hasAvx512BFloat16() && native.canAttend();
 }
 
 /**
- * softmax(Q K^T / sqrt(d)) V of queries, keys and values side by side, [B, tokens, 3 width] -> [B, tokens, width]. Scores and their softmax
- * are float32. Autograd does not see it.
+ * softmax(Q K^T / sqrt(d)) V of queries, keys and values side by side, [B, tokens, 3 width] -> [B, tokens, width], or rows -> rows. Scores
+ * and their softmax are float32. Autograd does not see it.
  */
-export function fusedAttention(projected: Tensor, { heads, isCausal }: AttentionOptions): Tensor {
-  return new Tensor(native.attend(projected.contiguous().handle, heads, isCausal));
+export function fusedAttention(projected: Tensor, { heads, isCausal, starts }: AttentionOptions): Tensor {
+  return new Tensor(native.attend(projected.contiguous().handle, heads, isCausal, starts));
 }
 
 /** The gradient of what went in from that of what came out; the scores are computed a second time. */
 export function fusedAttentionBackward(
   gradient: Tensor,
   projected: Tensor,
-  { heads, isCausal }: AttentionOptions,
+  { heads, isCausal, starts }: AttentionOptions,
 ): Tensor {
   return new Tensor(
-    native.attendBackward(gradient.contiguous().handle, projected.contiguous().handle, heads, isCausal),
+    native.attendBackward(gradient.contiguous().handle, projected.contiguous().handle, heads, isCausal, starts),
   );
 }

@@ -69,7 +69,7 @@ export const modelSchema: z.ZodType<ModelConfig> = described(
         flag: "text-multiple",
         unit: "tokens",
         description:
-          "Texts are cut to the longest of a batch, rounded up to a multiple of this: 1 cuts to the token, the model's context length leaves them whole; the result is the same",
+          "Columns of a batch's token ids: those of its longest text, rounded up to a multiple of this; on a CPU what lies behind the end of each text is left out as well; the result is the same",
       }),
       lock: lockSchema,
     })
