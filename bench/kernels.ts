@@ -1,9 +1,10 @@
-// The addon's kernels for bfloat16 with AVX-512, and what other CPUs take in their place, in turns, without autograd.
+// The addon's kernels with AVX-512, and what other CPUs take in their place, in turns, without autograd.
 //   npx tsx bench/kernels.ts [--samples 32] [--turns 15] [--threads 1] [--json FILE] [--docs]
 import { parseArgs } from "node:util";
 import { gelu } from "../src/nn/activation.ts";
 import { attendByProducts, attendByProductsBackward } from "../src/nn/heads.ts";
 import {
+  type DType,
   foreachNorm,
   fusedAdamw_,
   fusedAdd,
@@ -45,19 +46,32 @@ interface Case {
   readonly plain: () => unknown;
 }
 
-const towers = [
+const towers: readonly Tower[] = [
+  { name: "pictures of ViT-Ti-8-64, float32", width: 192, tokens: 65, isCausal: false, type: "float32" },
   { name: "pictures of ViT-Ti-8-64", width: 192, tokens: 65, isCausal: false },
   { name: "pictures of ViT-B-32", width: 768, tokens: 50, isCausal: false },
   { name: "pictures of ViT-B-16", width: 768, tokens: 197, isCausal: false },
   { name: "texts of 24 tokens", width: 512, tokens: 24, isCausal: true },
   { name: "texts of 77 tokens", width: 512, tokens: 77, isCausal: true },
-] as const;
+];
+
+interface Tower {
+  readonly name: string;
+  readonly width: number;
+  readonly tokens: number;
+  readonly isCausal: boolean;
+  /** bfloat16 without it. */
+  readonly type?: DType;
+}
 
 const bfloat16 = (...shape: number[]): Tensor => randn(shape).to("bfloat16");
 
-function attention({ name, width, tokens, isCausal }: (typeof towers)[number]): Case[] {
+function attention({ name, width, tokens, isCausal, type = "bfloat16" }: Tower): Case[] {
   const options = { heads: width / 64, isCausal };
-  const [projected, gradient] = [bfloat16(samples, tokens, 3 * width), bfloat16(samples, tokens, width)];
+  const [projected, gradient] = [3 * width, width].map((columns) => randn([samples, tokens, columns]).to(type)) as [
+    Tensor,
+    Tensor,
+  ];
   if (!fusesAttention(projected, options)) throw new Error("this CPU has no products of bfloat16 with AVX-512");
   return [
     {
@@ -169,5 +183,5 @@ const table = markdownTable(
   rows,
 );
 const machine = describeMachine("no peer");
-const markdown = `${table}\n\nThe kernels, and plain products of matrices or libtorch's operators; ${samples} samples, bfloat16, ${flags.threads} threads, median of ${turns} turns. ${machine}.`;
+const markdown = `${table}\n\nThe kernels, and plain products of matrices or libtorch's operators; ${samples} samples, bfloat16 where nothing else is said, ${flags.threads} threads, median of ${turns} turns. ${machine}.`;
 tell({ name: "kernels", markdown, data: { machine, ...flags, rows } }, flags);

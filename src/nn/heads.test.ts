@@ -19,7 +19,7 @@ test.each(
     { ...shape, isCausal: false },
     { ...shape, isCausal: true },
   ]),
-)("bfloat16 attention and its gradient are float64's but for rounding: %o", ({ batch, tokens, size, ...options }) => {
+)("attention and its gradient are float64's but for rounding: %o", ({ batch, tokens, size, ...options }) => {
   manualSeed(1);
   const width = options.heads * size;
   const projected = randn([batch, tokens, 3 * width]).to("bfloat16");
@@ -33,13 +33,16 @@ test.each(
   const exactBack = attendByProductsBackward(dy, x, options);
   expect(relativeError(attendHeadsBackward(gradient, projected, options), exactBack)).toBeLessThan(3e-3);
   expect(relativeError(attendByProductsBackward(gradient, projected, options), exactBack)).toBeLessThan(4e-3);
+  const [single, dSingle] = [projected.to("float32"), gradient.to("float32")];
+  expect(relativeError(attendHeads(single, options), exact)).toBeLessThan(1e-6);
+  expect(relativeError(attendHeadsBackward(dSingle, single, options), exactBack)).toBeLessThan(1e-6);
 });
 
 describe("sequences of different lengths, as rows", () => {
   const options = { heads: 2, isCausal: true };
   const sequences = new Sequences([5, 1, 133, 11]);
 
-  function both(type: "bfloat16" | "float64"): { found: readonly Tensor[]; alone: readonly Tensor[] } {
+  function both(type: "bfloat16" | "float32" | "float64"): { found: readonly Tensor[]; alone: readonly Tensor[] } {
     manualSeed(1);
     const [projected, gradient] = [randn([150, 3 * 16]).to(type), randn([150, 16]).to(type)];
     const back = attendHeadsBackward(gradient, projected, { ...options, sequences });
@@ -53,6 +56,7 @@ describe("sequences of different lengths, as rows", () => {
 
   test.each([
     ["bfloat16", 1e-2],
+    ["float32", 1e-6],
     ["float64", 1e-12],
   ] as const)("attend as each does alone, in %s", (type, rounding) => {
     const { found, alone } = both(type);
@@ -60,15 +64,15 @@ describe("sequences of different lengths, as rows", () => {
   });
 
   test("are refused where tokens see what fills them up", () => {
-    const projected = randn([150, 3 * 16]);
+    const projected = randn([150, 3 * 16]).to("float64");
     expect(() => attendHeads(projected, { heads: 2, isCausal: false, sequences })).toThrow("causal attention alone");
   });
 });
 
-test("the number of threads changes nothing", () => {
+test.each(["bfloat16", "float32"] as const)("the number of threads changes nothing in %s", (type) => {
   manualSeed(1);
   const options = { heads: 3, isCausal: true };
-  const [projected, gradient] = [randn([5, 140, 3 * 24]).to("bfloat16"), randn([5, 140, 24]).to("bfloat16")];
+  const [projected, gradient] = [randn([5, 140, 3 * 24]).to(type), randn([5, 140, 24]).to(type)];
   const before = threads();
   const run = (count: number): Tensor[] => {
     setThreads(count);
@@ -82,14 +86,17 @@ test("the number of threads changes nothing", () => {
   }
 });
 
-test("what is not a number stays so, and scores far apart give no such", () => {
-  manualSeed(1);
-  const options = { heads: 2, isCausal: true };
-  const projected = randn([1, 40, 3 * 16]).to("bfloat16");
-  const large = attendHeads(projected.mul(1000), options);
-  expect(relativeError(large, attendByProducts(projected.mul(1000).to("float64"), options))).toBeLessThan(3e-3);
-  projected.select(1, 20).fill_(Number.NaN);
-  const attended = attendHeads(projected, options);
-  const after = attended.narrow(1, 20, 20);
-  expect(after.eq(after).any().item()).toBe(0);
-});
+test.each(["bfloat16", "float32"] as const)(
+  "what is not a number stays so, and scores far apart give no such, in %s",
+  (type) => {
+    manualSeed(1);
+    const options = { heads: 2, isCausal: true };
+    const projected = randn([1, 40, 3 * 16]).to(type);
+    const large = attendHeads(projected.mul(1000), options);
+    expect(relativeError(large, attendByProducts(projected.mul(1000).to("float64"), options))).toBeLessThan(3e-3);
+    projected.select(1, 20).fill_(Number.NaN);
+    const attended = attendHeads(projected, options);
+    const after = attended.narrow(1, 20, 20);
+    expect(after.eq(after).any().item()).toBe(0);
+  },
+);

@@ -13,14 +13,14 @@ test.runIf(fusesAttention(randn([1, 2, 12]).to("bfloat16"), options))(
     const turned = projected.transpose(0, 1);
     const [found, expected] = [turned, turned.contiguous()].map((x) => fusedAttention(x, options));
     expect(found!.eq(expected!).all().item()).toBe(1);
-    for (const other of [projected.to("float32"), projected.flatten(), turned])
+    for (const other of [projected.to("float64"), projected.flatten(), turned])
       expect(() => native.attend(other.handle, 2, true, undefined)).toThrow(
-        "expected contiguous bfloat16 of [..., 3 width]",
+        "expected contiguous bfloat16 or float32 of [..., 3 width]",
       );
     expect(() => native.attend(projected.handle, 4, true, undefined)).toThrow("heads of an even size");
     const gradient = randn([24, 3, 2]).to("bfloat16");
     expect(() => native.attendBackward(gradient.handle, projected.handle, 2, true, undefined)).toThrow(
-      "a gradient of contiguous bfloat16, [..., width]",
+      "a gradient of the other's type, contiguous, [..., width]",
     );
     for (const starts of [[], [0], [0, 40], [1, 72], [0, 30, 30, 72], [0, 80, 72]])
       expect(() => native.attend(projected.handle, 2, true, starts)).toThrow("starts: expected the first rows");
@@ -29,6 +29,6 @@ test.runIf(fusesAttention(randn([1, 2, 12]).to("bfloat16"), options))(
 
 test("types, devices and heads that it does not take are known before", () => {
   const projected = randn([1, 2, 18]);
-  expect(fusesAttention(projected, { ...options, heads: 3 })).toBe(false);
+  expect(fusesAttention(projected.to("float64"), { ...options, heads: 3 })).toBe(false);
   expect(fusesAttention(projected.to("bfloat16"), { ...options, heads: 2 })).toBe(false);
 });

@@ -1,4 +1,4 @@
-// Multi-head attention of bfloat16 on a CPU, in one pass over memory each way.
+// Multi-head attention of bfloat16 and float32 on a CPU, in one pass over memory each way.
 import { native } from "../native/addon.ts";
 import { Tensor } from "./ops.generated.ts";
 
@@ -10,10 +10,10 @@ export interface AttentionOptions {
   readonly starts?: readonly number[] | undefined;
 }
 
-/** Whether `fusedAttention` takes it: bfloat16 on a CPU that has products of it (AVX-512), and heads of an even size. */
+/** Whether `fusedAttention` takes it: bfloat16 or float32 on a CPU that has products of bfloat16 (AVX-512), and heads of an even size. */
 export function fusesAttention(projected: Tensor, { heads }: AttentionOptions): boolean {
-  if (projected.dtype !== "bfloat16" || projected.device !== "cpu" || projected.size(-1) % (6 * heads) !== 0)
-    return false;
+  const isKnown = projected.dtype === "bfloat16" || projected.dtype === "float32";
+  if (!isKnown || projected.device !== "cpu" || projected.size(-1) % (6 * heads) !== 0) return false;
   return native.hasAvx512BFloat16() && native.canAttend();
 }
 

@@ -1,0 +1,167 @@
+// Attention of bfloat16. Products are libtorch's (oneDNN's kernels for small matrices); scores and softmax are float32.
+#include "attention.h"
+#include "transpose.h"
+
+namespace fastclip::attention {
+namespace {
+
+namespace blas = at::native::cpublas;
+
+// target [rows, columns] (+)= left [rows, inner] right [inner, columns]
+struct Left {
+  const BFloat16* data;
+  int64_t stride, rows, inner;
+};
+
+void multiply(const Left& left, const Packed& right, int64_t columns, float* target, int64_t targetStride, bool isAdded = false) {
+  for (int64_t column = 0; column < columns; column += kPanel)
+    blas::brgemm(left.rows, std::min(kPanel, columns - column), left.inner, left.stride, kPanel, targetStride, isAdded,
+                 reinterpret_cast<const at::BFloat16*>(left.data), reinterpret_cast<const at::BFloat16*>(right.at(0, column)),
+                 target + column);
+}
+
+int64_t packedBytes(const Shape& shape) {
+  return std::max(Packed::bytes(shape.tokens, shape.size), Packed::bytes(shape.size, shape.tokens));
+}
+// One thread's part of the forward pass, with memory for sequences as long as the shape's.
+class Forward {
+ public:
+  explicit Forward(const Shape& shape)
+      : shape_(shape),
+        scratch_(2 * scoreBytes(shape) + 2 * packedBytes(shape) + headBytes(shape) + 5 * Scratch::kLine),
+        scores_(scratch_.take<float>(scoreBytes(shape))),
+        probabilities_(scratch_.take<BFloat16>(scoreBytes(shape) / 2)),
+        keyBuffer_(scratch_.take<uint32_t>(packedBytes(shape))),
+        valueBuffer_(scratch_.take<uint32_t>(packedBytes(shape))),
+        attended_(scratch_.take<float>(headBytes(shape))) {}
+
+  // Queries, keys and values of a head are rows of three times the width; what comes out, of the width.
+  void run(int64_t tokens, const BFloat16* query, BFloat16* target) {
+    shape_.tokens = tokens;
+    const int64_t size = shape_.size;
+    const int64_t stride = 3 * shape_.width();
+    const BFloat16* key = query + shape_.width();
+    const BFloat16* value = key + shape_.width();
+    const Packed keys = packedTransposed(key, stride, tokens, size, keyBuffer_);
+    const Packed values = packed(value, stride, tokens, size, valueBuffer_);
+    for (int64_t begin = 0; begin < tokens; begin += shape_.queries()) {
+      const Block block = blockAt(shape_, begin);
+      multiply({query + begin * stride, stride, block.queries, size}, keys, roundUp(block.keys, kLanes), scores_, shape_.rowStride());
+      const int64_t inner = roundUp(block.keys, 2);
+      for (int64_t i = 0; i < block.queries; ++i)
+        softmaxRow(scores_ + i * shape_.rowStride(), probabilities_ + i * shape_.rowStride(), block.keysOf(shape_, i), inner, shape_.scale());
+      multiply({probabilities_, shape_.rowStride(), block.queries, inner}, values, size, attended_, size);
+      roundRows(attended_, block.queries, size, target + begin * shape_.width(), shape_.width());
+    }
+  }
+
+ private:
+  Shape shape_;
+  Scratch scratch_;
+  float* scores_;
+  BFloat16* probabilities_;
+  uint32_t* keyBuffer_;
+  uint32_t* valueBuffer_;
+  float* attended_;
+};
+
+// One thread's part of the way back; scores are computed a second time.
+class Backward {
+ public:
+  explicit Backward(const Shape& shape)
+      : shape_(shape),
+        scratch_(4 * scoreBytes(shape) + 4 * packedBytes(shape) + 3 * headBytes(shape) + 12 * Scratch::kLine),
+        scores_(scratch_.take<float>(scoreBytes(shape))),
+        dProbabilities_(scratch_.take<float>(scoreBytes(shape))),
+        probabilities_(scratch_.take<BFloat16>(scoreBytes(shape) / 2)),
+        dScores_(scratch_.take<BFloat16>(scoreBytes(shape) / 2)),
+        turned_(scratch_.take<BFloat16>(scoreBytes(shape) / 2)),
+        keyBuffer_(scratch_.take<uint32_t>(packedBytes(shape))),
+        valueBuffer_(scratch_.take<uint32_t>(packedBytes(shape))),
+        keyRowBuffer_(scratch_.take<uint32_t>(packedBytes(shape))),
+        queryBuffer_(scratch_.take<uint32_t>(packedBytes(shape))),
+        dQuery_(scratch_.take<float>(headBytes(shape))),
+        dKey_(scratch_.take<float>(headBytes(shape))),
+        dValue_(scratch_.take<float>(headBytes(shape))) {}
+
+  // `query` and `target` as rows of three times the width, with keys and values behind; `gradient` as rows of the width.
+  void run(int64_t tokens, const BFloat16* query, const BFloat16* gradient, BFloat16* target) {
+    shape_.tokens = tokens;
+    const int64_t size = shape_.size;
+    const int64_t width = shape_.width(), stride = 3 * width;
+    const BFloat16* key = query + width;
+    const Packed keys = packedTransposed(key, stride, tokens, size, keyBuffer_);
+    const Packed keyRows = packed(key, stride, tokens, size, keyRowBuffer_);
+    const Packed values = packedTransposed(key + width, stride, tokens, size, valueBuffer_);
+    std::fill_n(dKey_, tokens * size, 0.0f);
+    std::fill_n(dValue_, tokens * size, 0.0f);
+    for (int64_t begin = 0; begin < tokens; begin += shape_.queries()) {
+      const Block block = blockAt(shape_, begin);
+      const Left queries{query + begin * stride, stride, block.queries, size};
+      const Left incoming{gradient + begin * width, width, block.queries, size};
+      multiply(queries, keys, roundUp(block.keys, kLanes), scores_, shape_.rowStride());
+      multiply(incoming, values, roundUp(block.keys, kLanes), dProbabilities_, shape_.rowStride());
+      softmaxBackward(block);
+      multiply({dScores_, shape_.rowStride(), block.queries, roundUp(block.keys, 2)}, keyRows, size, dQuery_, size);
+      roundRows(dQuery_, block.queries, size, target + begin * stride, stride);
+      addTurned(block, probabilities_, incoming, dValue_);
+      addTurned(block, dScores_, queries, dKey_);
+    }
+    roundRows(dKey_, tokens, size, target + width, stride);
+    roundRows(dValue_, tokens, size, target + 2 * width, stride);
+  }
+
+ private:
+  void softmaxBackward(const Block& block) {
+    const int64_t stride = shape_.rowStride(), padded = roundUp(block.keys, 2);
+    for (int64_t i = 0; i < block.queries; ++i) {
+      const int64_t row = i * stride, count = block.keysOf(shape_, i);
+      softmaxRow(scores_ + row, probabilities_ + row, count, padded, shape_.scale());
+      softmaxRowBackward(scores_ + row, dProbabilities_ + row, dScores_ + row, count, padded, shape_.scale());
+    }
+    if (block.queries % 2 == 0) return;
+    for (BFloat16* rows : {probabilities_, dScores_}) std::fill_n(rows + block.queries * stride, padded, BFloat16{0});
+  }
+
+  // target [keys, size] += rows^T [keys, queries] right [queries, size]
+  void addTurned(const Block& block, const BFloat16* rows, const Left& right, float* target) {
+    const int64_t inner = roundUp(block.queries, 2), turnedStride = roundUp(shape_.queries(), kLanes);
+    transpose({rows, turned_, inner, block.keys, shape_.rowStride(), turnedStride});
+    multiply({turned_, turnedStride, block.keys, inner}, packed(right.data, right.stride, right.rows, right.inner, queryBuffer_), shape_.size,
+             target, shape_.size, true);
+  }
+
+  Shape shape_;
+  Scratch scratch_;
+  float* scores_;
+  float* dProbabilities_;
+  BFloat16* probabilities_;
+  BFloat16* dScores_;
+  BFloat16* turned_;
+  uint32_t* keyBuffer_;
+  uint32_t* valueBuffer_;
+  uint32_t* keyRowBuffer_;
+  uint32_t* queryBuffer_;
+  float* dQuery_;
+  float* dKey_;
+  float* dValue_;
+};
+
+}  // namespace
+
+void attend(const Sequences& all, const BFloat16* projected, BFloat16* target) {
+  const int64_t width = all.shape.width();
+  forEachHead<Forward>(all, true, [&](Forward& part, int64_t row, int64_t tokens, int64_t column) {
+    part.run(tokens, projected + row * 3 * width + column, target + row * width + column);
+  });
+}
+
+void attendBackward(const Sequences& all, const BFloat16* projected, const BFloat16* gradient, BFloat16* target) {
+  const int64_t width = all.shape.width();
+  forEachHead<Backward>(all, true, [&](Backward& part, int64_t row, int64_t tokens, int64_t column) {
+    const int64_t at = row * 3 * width + column;
+    part.run(tokens, projected + at, gradient + row * width + column, target + at);
+  });
+}
+
+}  // namespace fastclip::attention
