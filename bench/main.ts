@@ -26,7 +26,10 @@ const benches: Readonly<Record<string, Bench>> = {
   step: {
     file: "step/main.ts",
     quick: [["--set", "small"]],
-    all: [["--set", "all"]],
+    all: [
+      ["--set", "main"],
+      ["--set", "sizes", "--turns", "2"],
+    ],
     ...written,
   },
   "start-up": { file: "start-up/main.ts", quick: [["--turns", "3"]], all: alone, ...written },

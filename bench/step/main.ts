@@ -1,5 +1,5 @@
 // A training step beside OpenCLIP's: the same weights, pictures, captions, optimizer and threads, in turns.
-//   npx tsx bench/step/main.ts [--set small|main|all] [--model ViT-B-32] [--batch 64] [--precision amp_bf16] [--captions short] [--loss openclip]
+//   npx tsx bench/step/main.ts [--set small|main|sizes] [--model ViT-B-32] [--batch 64] [--precision amp_bf16] [--captions short] [--loss openclip]
 //     [--peers plain,tcmalloc+fused] [--threads N] [--turns 5] [--json FILE] [--docs]
 // --model, --batch, --precision and --captions take lists, and every combination is measured; --set takes their place. A peer is OpenCLIP's trainer, "plain" or with
 // tcmalloc preloaded, AdamW(fused=True) or --torchcompile ("compile"), joined by "+". Each side is a process; before a case is timed, other
@@ -115,4 +115,4 @@ for (const measured of casesOf(flags)) {
 }
 const machine = describeMachine(openClipVersion);
 const markdown = `${stepTable(rows)}\n\nMedian of ${turns} turns, ${flags.threads} threads on each side. ${machine}.`;
-tell({ name: "step", markdown, data: { machine, ...flags, rows } }, flags);
+tell({ name: flags.set === "sizes" ? "step-sizes" : "step", markdown, data: { machine, ...flags, rows } }, flags);
