@@ -11,7 +11,7 @@ export class Sequences {
 
   constructor(lengths: readonly number[]) {
     this.lengths = lengths;
-    this.longest = Math.max(...lengths);
+    this.longest = lengths.reduce((longest, length) => Math.max(longest, length), 0);
     const starts = [0];
     for (const length of lengths) starts.push(starts.at(-1)! + length);
     this.starts = starts;
