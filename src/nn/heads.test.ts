@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cat, manualSeed, randn, setThreads, type Tensor, threads } from "../tensor/index.ts";
+import { cat, fusesAttention, manualSeed, randn, setThreads, type Tensor, threads } from "../tensor/index.ts";
 import { attendByProducts, attendByProductsBackward, attendHeads, attendHeadsBackward } from "./heads.ts";
 import { Sequences } from "./sequences.ts";
 
@@ -69,7 +69,10 @@ describe("sequences of different lengths, as rows", () => {
   });
 });
 
-test.each(["bfloat16", "float32"] as const)("the number of threads changes nothing in %s", (type) => {
+// MKL's products of float32, which other CPUs take, add in another order with other numbers of threads.
+const singles = fusesAttention(randn([1, 2, 12]), { heads: 2, isCausal: true }) ? (["float32"] as const) : [];
+
+test.each(["bfloat16" as const, ...singles])("the number of threads changes nothing in %s", (type) => {
   manualSeed(1);
   const options = { heads: 3, isCausal: true };
   const [projected, gradient] = [randn([5, 140, 3 * 24]).to(type), randn([5, 140, 24]).to(type)];
