@@ -1,6 +1,6 @@
 // Texts of a batch as rows one after the other, each up to its end: what lies behind it changes nothing, and is not computed.
 import { Sequences, type TokenPick } from "../nn/index.ts";
-import { arange, fromBuffer, type Tensor, tensor } from "../tensor/index.ts";
+import { arange, fromBuffer, hasFusedAttention, type Tensor, tensor } from "../tensor/index.ts";
 
 /** Rows are filled up to a multiple: few different shapes occur, and memory and kernels are used again. */
 const rowMultiple = 64;
@@ -59,11 +59,11 @@ export class TextRows {
 let latest: TextRows | undefined;
 
 /**
- * Of token ids [B, tokens] (int32 or int64); a text ends at its highest id. None where all end in the last column, and on other devices than
- * a CPU, whose kernels for attention want texts of one length.
+ * Of token ids [B, tokens] (int32 or int64); a text ends at its highest id. None where all end in the last column, and where attention has no
+ * kernel for sequences of different lengths: on other devices than a CPU, and on CPUs without ours.
  */
 export function textRows(tokens: Tensor): TextRows | undefined {
-  if (tokens.device !== "cpu") return;
+  if (tokens.device !== "cpu" || !hasFusedAttention()) return;
   const length = tokens.size(1);
   const ends = tokens.argmax({ dim: 1 }).toArray() as number[];
   if (ends.every((end) => end === length - 1)) return;

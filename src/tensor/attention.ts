@@ -14,6 +14,11 @@ export interface AttentionOptions {
 export function fusesAttention(projected: Tensor, { heads }: AttentionOptions): boolean {
   const isKnown = projected.dtype === "bfloat16" || projected.dtype === "float32";
   if (!isKnown || projected.device !== "cpu" || projected.size(-1) % (6 * heads) !== 0) return false;
+  return hasFusedAttention();
+}
+
+/** Whether this CPU has the kernel. */
+export function hasFusedAttention(): boolean {
   return native.hasAvx512BFloat16() && native.canAttend();
 }
 

@@ -1,7 +1,13 @@
 // Tensors: everything that the layers above use.
 export { fusedGeluBackward, fusesGelu } from "./activation.ts";
 export { fusesMixedAdamw, mixedAdamw_ } from "./adamw.ts";
-export { type AttentionOptions, fusedAttention, fusedAttentionBackward, fusesAttention } from "./attention.ts";
+export {
+  type AttentionOptions,
+  fusedAttention,
+  fusedAttentionBackward,
+  fusesAttention,
+  hasFusedAttention,
+} from "./attention.ts";
 export { autocast, autocastType, withoutAutocast } from "./autocast.ts";
 export { backward, grad, gradOf, noGrad, setGrad, setGradDType, withGrad } from "./autograd.ts";
 export * as c10d from "./c10d.ts";
