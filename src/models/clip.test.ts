@@ -73,6 +73,23 @@ test("tokens may be int32, and those behind the end change nothing", () => {
   expect(distance(model.encodeText(tensor(other.flat(), { shape: [2, 10], dtype: "int64" })), expected)).toBe(0);
 });
 
+test("a model whose weights are bfloat16 has the features of the same weights in float32, but for rounding", () => {
+  manualSeed(1);
+  const model = new CLIP(tiny);
+  for (const parameter of model.parameters().values()) parameter.detach().copy_(parameter.detach().to("bfloat16"));
+  const images = randn([2, 3, 16, 16]).to("bfloat16");
+  const run = (pictures: Tensor): Tensor[] => [model.encodeText(full), model.encodeImage(pictures)];
+  const expected = run(images.to("float32"));
+  model.to({ dtype: "bfloat16" });
+  const found = run(images);
+  backward(found.map((features) => features.square().sum()));
+  for (const [i, features] of found.entries()) {
+    const exact = expected[i]!;
+    expect(features.dtype).toBe("bfloat16");
+    expect(features.to("float32").sub(exact).norm().item() / exact.norm().item()).toBeLessThan(0.02);
+  }
+});
+
 test("pictures give the same features in either memory layout", () => {
   const model = new CLIP(tiny);
   const images = randn([2, 3, 16, 16]);

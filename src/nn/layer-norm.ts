@@ -35,7 +35,7 @@ export class LayerNorm extends Module {
   /** The same in `type`, and the means of the rows and 1 / their standard deviations, [2, ...]. */
   withMoments(x: Tensor, type: DType): { h: Tensor; moments: Tensor } {
     const { weight, bias } = this;
-    if (fusesResidual(x, type)) return fusedNorm(x, { weight, bias, eps });
+    if (this.#isFused(x, type)) return fusedNorm(x, { weight, bias, eps });
     const [h, mean, rstd] = nativeLayerNorm(x, this.#shape, eps, { weight, bias });
     return { h: h.to(type), moments: stack([mean, rstd]) };
   }
@@ -45,7 +45,7 @@ export class LayerNorm extends Module {
     gradient: Tensor,
     { x, moments, passed }: { x: Tensor; moments: Tensor; passed: Tensor },
   ): { dx: Tensor; weight: Tensor; bias: Tensor } {
-    if (fusesResidual(x, gradient.dtype))
+    if (this.#isFused(x, gradient.dtype))
       return fusedNormBackward(gradient, { x, moments, weight: this.weight, passed });
     const [mean, rstd] = moments.unbind() as [Tensor, Tensor];
     const [dx, weight, bias] = nativeLayerNormBackward(gradient.to(x.dtype), {
@@ -58,5 +58,9 @@ export class LayerNorm extends Module {
       outputMask: [true, true, true],
     });
     return { dx: dx.add_(passed), weight, bias };
+  }
+
+  #isFused(x: Tensor, type: DType): boolean {
+    return fusesResidual(x, type) && this.weight.dtype === "float32";
   }
 }

@@ -4,7 +4,7 @@ import { native } from "../native/addon.ts";
 import type { DType } from "./dtype.ts";
 import { Tensor } from "./ops.generated.ts";
 
-/** Whether these functions take it: a float32 or bfloat16 stream and a bfloat16 f on a CPU with AVX-512 for that. */
+/** Whether `fusedAdd` takes it, and the norm with parameters of float32: a float32 or bfloat16 stream and a bfloat16 f on a CPU with AVX-512. */
 export function fusesResidual(x: Tensor, type: DType): boolean {
   const isStream = x.dtype === "float32" || x.dtype === "bfloat16";
   return isStream && type === "bfloat16" && x.device === "cpu" && native.hasAvx512BFloat16();
