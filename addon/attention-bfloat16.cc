@@ -149,19 +149,10 @@ class Backward {
 
 }  // namespace
 
-void attend(const Sequences& all, const BFloat16* projected, BFloat16* target) {
-  const int64_t width = all.shape.width();
-  forEachHead<Forward>(all, true, [&](Forward& part, int64_t row, int64_t tokens, int64_t column) {
-    part.run(tokens, projected + row * 3 * width + column, target + row * width + column);
-  });
-}
+void attend(const Sequences& all, const BFloat16* projected, BFloat16* target) { attendBy<Forward>(all, true, projected, target); }
 
 void attendBackward(const Sequences& all, const BFloat16* projected, const BFloat16* gradient, BFloat16* target) {
-  const int64_t width = all.shape.width();
-  forEachHead<Backward>(all, true, [&](Backward& part, int64_t row, int64_t tokens, int64_t column) {
-    const int64_t at = row * 3 * width + column;
-    part.run(tokens, projected + at, gradient + row * width + column, target + at);
-  });
+  attendBackwardBy<Backward>(all, true, projected, gradient, target);
 }
 
 }  // namespace fastclip::attention

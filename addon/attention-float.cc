@@ -106,19 +106,10 @@ class Backward {
 
 }  // namespace
 
-void attend(const Sequences& all, const float* projected, float* target) {
-  const int64_t width = all.shape.width();
-  forEachHead<Forward>(all, false, [&](Forward& part, int64_t row, int64_t tokens, int64_t column) {
-    part.run(tokens, projected + row * 3 * width + column, target + row * width + column);
-  });
-}
+void attend(const Sequences& all, const float* projected, float* target) { attendBy<Forward>(all, false, projected, target); }
 
 void attendBackward(const Sequences& all, const float* projected, const float* gradient, float* target) {
-  const int64_t width = all.shape.width();
-  forEachHead<Backward>(all, false, [&](Backward& part, int64_t row, int64_t tokens, int64_t column) {
-    const int64_t at = row * 3 * width + column;
-    part.run(tokens, projected + at, gradient + row * width + column, target + at);
-  });
+  attendBackwardBy<Backward>(all, false, projected, gradient, target);
 }
 
 }  // namespace fastclip::attention

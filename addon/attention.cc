@@ -42,12 +42,10 @@ int64_t scoresOf(const Sequences& all) {
   return sum;
 }
 
-// body(pointer to the type's numbers), which takes the memory of others as that type too.
-template <typename Body>
-void withType(const at::Tensor& tensor, const Body& body) {
-  if (tensor.scalar_type() == at::kFloat) body(static_cast<float*>(nullptr));
-  else body(static_cast<BFloat16*>(nullptr));
-}
+template <typename T>
+const T* from(const at::Tensor& tensor) { return static_cast<const T*>(tensor.const_data_ptr()); }
+template <typename T>
+T* into(at::Tensor& tensor) { return static_cast<T*>(tensor.mutable_data_ptr()); }
 
 }  // namespace
 
@@ -62,9 +60,8 @@ static napi_value attend(Call& call) {
   std::vector<int64_t> sizes = projected.sizes().vec();
   sizes.back() = all.shape.width();
   at::Tensor target = at::empty(sizes, projected.options());
-  withType(projected, [&]<typename T>(T*) {
-    attention::attend(all, static_cast<const T*>(projected.const_data_ptr()), static_cast<T*>(target.mutable_data_ptr()));
-  });
+  if (projected.scalar_type() == at::kFloat) attention::attend(all, from<float>(projected), into<float>(target));
+  else attention::attend(all, from<BFloat16>(projected), into<BFloat16>(target));
   return fromTensor(call, std::move(target));
 }
 
@@ -78,10 +75,9 @@ static napi_value attendBackward(Call& call) {
     throw BadArgument("attendBackward: expected a gradient of the other's type, contiguous, [..., width], on a CPU");
   RECORD_FUNCTION("fastclip::attendBackward", std::vector<c10::IValue>({gradient, projected, all.shape.heads, scoresOf(all)}));
   at::Tensor target = at::empty_like(projected);
-  withType(projected, [&]<typename T>(T*) {
-    attention::attendBackward(all, static_cast<const T*>(projected.const_data_ptr()), static_cast<const T*>(gradient.const_data_ptr()),
-                              static_cast<T*>(target.mutable_data_ptr()));
-  });
+  if (projected.scalar_type() == at::kFloat)
+    attention::attendBackward(all, from<float>(projected), from<float>(gradient), into<float>(target));
+  else attention::attendBackward(all, from<BFloat16>(projected), from<BFloat16>(gradient), into<BFloat16>(target));
   return fromTensor(call, std::move(target));
 }
 

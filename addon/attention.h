@@ -79,6 +79,24 @@ void forEachHead(const Sequences& all, bool isPacked, const Body& body) {
   });
 }
 
+// `Forward` and `Backward` are those of one type of numbers; a thread makes one.
+template <typename Forward, typename T>
+void attendBy(const Sequences& all, bool isPacked, const T* projected, T* target) {
+  const int64_t width = all.shape.width();
+  forEachHead<Forward>(all, isPacked, [&](Forward& part, int64_t row, int64_t tokens, int64_t column) {
+    part.run(tokens, projected + row * 3 * width + column, target + row * width + column);
+  });
+}
+
+template <typename Backward, typename T>
+void attendBackwardBy(const Sequences& all, bool isPacked, const T* projected, const T* gradient, T* target) {
+  const int64_t width = all.shape.width();
+  forEachHead<Backward>(all, isPacked, [&](Backward& part, int64_t row, int64_t tokens, int64_t column) {
+    const int64_t at = row * 3 * width + column;
+    part.run(tokens, projected + at, gradient + row * width + column, target + at);
+  });
+}
+
 // From queries, keys and values side by side, rows of three times the width, to rows of the width.
 void attend(const Sequences& all, const BFloat16* projected, BFloat16* target);
 void attend(const Sequences& all, const float* projected, float* target);
