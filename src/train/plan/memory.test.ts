@@ -5,7 +5,16 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ProcessGroup } from "../../distributed/process-group.ts";
 import { PairState } from "../../losses/pair-state.ts";
-import { arange, emptyCache, manualSeed, randint, randn, resetPeakMemory, scope, tensorMemory } from "../../tensor/index.ts";
+import {
+  arange,
+  emptyCache,
+  manualSeed,
+  randint,
+  randn,
+  resetPeakMemory,
+  scope,
+  tensorMemory,
+} from "../../tensor/index.ts";
 import { resolveBatch } from "../batch.ts";
 import type { FlagValues } from "../config/layers.ts";
 import { loadConfig } from "../config/load.ts";
