@@ -152,6 +152,7 @@ static napi_value initialise(napi_env env, napi_value exports) {
     defineRuntime(env, exports);
     defineProfile(env, exports);
     defineStore(env, exports);
+    defineHeartbeat(env, exports);
     defineProcessGroup(env, exports);
     defineReducer(env, exports);
     defineGather(env, exports);

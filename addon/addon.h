@@ -154,6 +154,7 @@ void defineFunction(napi_env env, napi_value exports);
 void defineRuntime(napi_env env, napi_value exports);
 void defineProfile(napi_env env, napi_value exports);
 void defineStore(napi_env env, napi_value exports);
+void defineHeartbeat(napi_env env, napi_value exports);
 void defineProcessGroup(napi_env env, napi_value exports);
 void defineReducer(napi_env env, napi_value exports);
 void defineGather(napi_env env, napi_value exports);

@@ -23,10 +23,9 @@ struct Gathering : DistributedObject {
     if (!processes) throw std::runtime_error("the process group is closed");
     return processes;
   }
-  template <typename Start>
-  void timed(const at::Tensor& whole, Start start) {
-    const Clock::time_point began = Clock::now();
-    start()->wait();
+  // `began` before the collective did.
+  void finish(const Collective& collective, const at::Tensor& whole, Clock::time_point began) {
+    collective.await();
     const double passed = fastclip::milliseconds(Clock::now() - began);
     std::lock_guard<std::mutex> lock(mutex);
     ++calls;
@@ -42,7 +41,8 @@ at::Tensor Gathering::gather(const at::Tensor& input) {
   std::vector<int64_t> shape = part.sizes().vec();
   shape[0] *= processes->size();
   const at::Tensor whole = at::empty(shape, part.options());
-  timed(whole, [&] { return startAllGather(processes->backendOf(part), whole.view(-1), part.view(-1)); });
+  const Clock::time_point began = Clock::now();
+  finish(startAllGather(*processes, whole.view(-1), part.view(-1)), whole, began);
   return whole;
 }
 
@@ -53,7 +53,8 @@ at::Tensor Gathering::sendBack(const at::Tensor& gradients) {
   std::vector<int64_t> shape = whole.sizes().vec();
   shape[0] /= processes->size();
   const at::Tensor part = at::empty(shape, whole.options());
-  timed(whole, [&] { return startReduceScatter(processes->backendOf(whole), part.view(-1), whole.view(-1)); });
+  const Clock::time_point began = Clock::now();
+  finish(startReduceScatter(*processes, part.view(-1), whole.view(-1)), whole, began);
   return part;
 }
 

@@ -3,9 +3,9 @@
 
 #include <c10/core/GradMode.h>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-#include <torch/csrc/distributed/c10d/comm.hpp>
+#include <torch/csrc/utils/tensor_flatten.h>
 
-#include "store.h"
+#include "heartbeat.h"
 
 namespace fastclip {
 
@@ -18,6 +18,8 @@ GroupObject::~GroupObject() {
   } catch (const std::exception&) {
     // The connection is given up either way.
   }
+  // Gloo would wait for its threads, of which one waits for what never comes: it stays behind with what it holds.
+  if (waits->isGivenUp()) gloo.release();
 }
 
 c10d::Backend& GroupObject::backendOf(const at::Tensor& tensor) const {
@@ -27,33 +29,23 @@ c10d::Backend& GroupObject::backendOf(const at::Tensor& tensor) const {
                     (nccl ? " and CUDA alone" : " alone"));
 }
 
-// A collective that was started, and when it began and ended. Of a tensor on a GPU the end is that of the waiting, which only
-// queues: the GPU goes on when the data is there, and the host does not wait for it.
+// A collective, and when it began and ended. Of a tensor on a GPU the end is that of the waiting, which only queues: the GPU goes on when
+// the data is there, and the host does not wait for it.
 struct WorkObject : DistributedObject {
-  template <typename Start>
-  WorkObject(const at::Tensor& tensor, Start start) : work(start()) {
-    if (!tensor.is_cpu()) return;
-    try {
-      work->getFuture()->addCallback([ended = ended](c10::ivalue::Future&) { *ended = Clock::now(); });
-    } catch (const c10::Error&) {
-      // Gloo's reduce-scatter does not tell when it ends: it ends when it was waited for.
-    }
+  explicit WorkObject(Collective started) : collective(std::move(started)) {
+    if (collective.device.is_cpu())
+      collective.work->getFuture()->addCallback([ended = ended](c10::ivalue::Future&) { *ended = Clock::now(); });
   }
   // Waits, and returns when it ended.
   Clock::time_point wait() const {
-    work->wait();
+    collective.await();
     const Clock::time_point end = *ended;
     return end == Clock::time_point{} ? Clock::now() : end;
   }
+  Collective collective;
   Clock::time_point began = Clock::now();
-  c10::intrusive_ptr<c10d::Work> work;
   std::shared_ptr<std::atomic<Clock::time_point>> ended = std::make_shared<std::atomic<Clock::time_point>>();
 };
-
-template <typename Start>
-static napi_value started(Call& call, const at::Tensor& tensor, Start start) {
-  return fromObject(call, std::make_shared<WorkObject>(tensor, start));
-}
 
 #ifndef USE_C10D_NCCL
 void addNccl(GroupObject&, const c10::intrusive_ptr<c10d::Store>&, int64_t device, std::chrono::milliseconds) {
@@ -61,9 +53,9 @@ void addNccl(GroupObject&, const c10::intrusive_ptr<c10d::Store>&, int64_t devic
 }
 #endif
 
-// groupOpen(store, rank, size, timeout, at, cudaDevice): connects all processes with each other, over Gloo for tensors of the CPU
+// groupOpen(store, rank, size, timeout, at, cudaDevice, heartbeat): connects all processes with each other, over Gloo for tensors of the CPU
 // and, unless cudaDevice is -1, over NCCL for those of GPUs. `at` is a network interface, or an address of this machine that
-// the others reach.
+// the others reach. The heartbeat tells when nothing more is to be waited for.
 static napi_value groupOpen(Call& call) {
   const auto& store = argumentAt<StoreObject>(call, 0, "a store").keys;
   const int64_t size = toInt(call.env, call[2], "size");
@@ -71,6 +63,7 @@ static napi_value groupOpen(Call& call) {
   if (size < 1 || size > INT32_MAX || rank < 0 || rank >= size)
     throw BadArgument("rank " + std::to_string(rank) + " of " + std::to_string(size) + " processes");
   auto object = std::make_shared<GroupObject>();
+  object->waits = argumentAt<Heartbeat>(call, 6, "a heartbeat").waits;
   const std::chrono::milliseconds timeout = toTimeout(call, 3);
   const std::string at = toString(call.env, call[4], "interface or address");
   const int64_t cudaDevice = toInt(call.env, call[5], "CUDA device");
@@ -103,27 +96,45 @@ static void checkParts(const GroupObject& object, const at::Tensor& whole, const
                       std::to_string(whole.numel()) + " and " + std::to_string(part.numel()) + " elements");
 }
 
-// Named differently in torch 2.11 and 2.15.
-c10::intrusive_ptr<c10d::Work> startAllGather(c10d::Backend& backend, at::Tensor output, at::Tensor input) {
-  return [&](auto& b) {
-    if constexpr (requires { b.all_gather_single(output, input); }) return b.all_gather_single(output, input);
-    else return b._allgather_base(output, input);
-  }(backend);
+static Collective collective(const GroupObject& object, const at::Tensor& tensor, c10::intrusive_ptr<c10d::Work> work) {
+  return {object.waits, tensor.device(), std::move(work)};
 }
 
-c10::intrusive_ptr<c10d::Work> startReduceScatter(c10d::Backend& backend, at::Tensor output, at::Tensor input) {
-  return [&](auto& b) {
-    if constexpr (requires { b.reduce_scatter_single(output, input); }) return b.reduce_scatter_single(output, input);
-    else return b._reduce_scatter_base(output, input);
-  }(backend);
+static Collective startAllReduce(const GroupObject& object, at::Tensor tensor) {
+  std::vector<at::Tensor> tensors{tensor};
+  return collective(object, tensor, object.backendOf(tensor).allreduce(tensors));
 }
+
+// Named differently in torch 2.11 and 2.15.
+Collective startAllGather(const GroupObject& object, at::Tensor output, at::Tensor input) {
+  return collective(object, input, [&](auto& backend) {
+    if constexpr (requires { backend.all_gather_single(output, input); }) return backend.all_gather_single(output, input);
+    else return backend._allgather_base(output, input);
+  }(object.backendOf(input)));
+}
+
+// Gloo's is an all-reduce too, but one whose wait knows no end but its own.
+Collective startReduceScatter(const GroupObject& object, at::Tensor output, at::Tensor input) {
+  if (input.is_cpu()) {
+    const at::Tensor sum = input.clone();
+    Collective result = startAllReduce(object, sum);
+    result.finish = [output, part = sum.chunk(object.size())[object.group->getRank()]] { at::Tensor(output).copy_(part); };
+    return result;
+  }
+  return collective(object, input, [&](auto& backend) {
+    if constexpr (requires { backend.reduce_scatter_single(output, input); }) return backend.reduce_scatter_single(output, input);
+    else return backend._reduce_scatter_base(output, input);
+  }(object.backendOf(input)));
+}
+
+static napi_value started(Call& call, Collective collective) { return fromObject(call, std::make_shared<WorkObject>(std::move(collective))); }
 
 // allGather(group, output, input): output holds every process' input in the order of ranks.
 static napi_value allGather(Call& call) {
   const GroupObject& object = groupAt(call);
   const at::Tensor output = tensorAt(call, 1).view(-1), input = tensorAt(call, 2).view(-1);
   checkParts(object, output, input);
-  return started(call, input, [&] { return startAllGather(object.backendOf(input), output, input); });
+  return started(call, startAllGather(object, output, input));
 }
 
 // reduceScatter(group, output, input): output is this rank's part of the sum of all inputs.
@@ -131,14 +142,12 @@ static napi_value reduceScatter(Call& call) {
   const GroupObject& object = groupAt(call);
   const at::Tensor output = tensorAt(call, 1).view(-1), input = tensorAt(call, 2).view(-1);
   checkParts(object, input, output);
-  return started(call, input, [&] { return startReduceScatter(object.backendOf(input), output, input); });
+  return started(call, startReduceScatter(object, output, input));
 }
 
 // allReduce(group, tensor): the tensor becomes the sum over all processes.
 static napi_value allReduce(Call& call) {
-  const GroupObject& object = groupAt(call);
-  std::vector<at::Tensor> tensors{tensorAt(call, 1)};
-  return started(call, tensors[0], [&] { return object.backendOf(tensors[0]).allreduce(tensors); });
+  return started(call, startAllReduce(groupAt(call), tensorAt(call, 1)));
 }
 
 // broadcast(group, tensors, root): the tensors become those of the root; many small ones travel together.
@@ -148,7 +157,14 @@ static napi_value broadcast(Call& call) {
   const int64_t root = toInt(call.env, call[2], "root");
   if (root < 0 || root >= object.size()) throw BadArgument("root: there is no rank " + std::to_string(root));
   const at::NoGradGuard guard;
-  c10d::broadcast_coalesced(object.group, toTensorList(call, call[1], "tensors"), kBytesAtOnce, static_cast<int>(root));
+  c10d::BroadcastOptions options;
+  options.rootRank = root;
+  for (const auto& bucket : torch::utils::take_tensors(toTensorList(call, call[1], "tensors"), kBytesAtOnce)) {
+    std::vector<at::Tensor> flat{torch::utils::flatten_dense_tensors(bucket.tensors)};
+    collective(object, flat[0], object.backendOf(flat[0]).broadcast(flat, options)).await();
+    const std::vector<at::Tensor> parts = torch::utils::unflatten_dense_tensors(flat[0], bucket.tensors);
+    for (size_t i = 0; i < parts.size(); ++i) at::Tensor(bucket.tensors[i]).copy_(parts[i]);
+  }
   return undefined(call.env);
 }
 
@@ -160,7 +176,7 @@ static napi_value workWait(Call& call) {
   return fromDouble(call.env, milliseconds(object.wait() - object.began));
 }
 
-static napi_value workIsCompleted(Call& call) { return fromBool(call.env, argumentAt<WorkObject>(call, 0, "a work").work->isCompleted()); }
+static napi_value workIsCompleted(Call& call) { return fromBool(call.env, argumentAt<WorkObject>(call, 0, "a work").collective.work->isCompleted()); }
 
 void defineProcessGroup(napi_env env, napi_value exports) {
   define(env, exports,

@@ -3,6 +3,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 
 #include "distributed.h"
+#include "waits.h"
 
 namespace fastclip {
 
@@ -13,13 +14,27 @@ struct GroupObject : DistributedObject {
   c10d::Backend& backendOf(const at::Tensor& tensor) const;
   int size() const { return group->getSize(); }
 
+  std::shared_ptr<Waits> waits;
   c10::intrusive_ptr<c10d::ProcessGroup> group;
   c10::intrusive_ptr<c10d::Backend> gloo, nccl;  // nccl is empty unless it was asked for
 };
 
-// These begin a collective on flat tensors.
-c10::intrusive_ptr<c10d::Work> startAllGather(c10d::Backend& backend, at::Tensor output, at::Tensor input);
-c10::intrusive_ptr<c10d::Work> startReduceScatter(c10d::Backend& backend, at::Tensor output, at::Tensor input);
+// A collective under way.
+struct Collective {
+  // Waits for its end. On a GPU that is only queued.
+  void await() const {
+    waits->await(*work, device);
+    if (finish) finish();
+  }
+  std::shared_ptr<Waits> waits;
+  c10::Device device;
+  c10::intrusive_ptr<c10d::Work> work;
+  std::function<void()> finish = {};  // puts what has come where it belongs
+};
+
+// These begin one on flat tensors.
+Collective startAllGather(const GroupObject& object, at::Tensor output, at::Tensor input);
+Collective startReduceScatter(const GroupObject& object, at::Tensor output, at::Tensor input);
 
 // nccl.cc: connects the GPUs of all processes, of which this one takes the number `device`.
 void addNccl(GroupObject& object, const c10::intrusive_ptr<c10d::Store>& store, int64_t device, std::chrono::milliseconds timeout);

@@ -19,8 +19,8 @@ struct BucketTimes {
 // The all-reduce of one bucket, timed.
 class TimedAllReduce : public c10d::CommHookInterface {
  public:
-  TimedAllReduce(c10::intrusive_ptr<c10d::ProcessGroup> group, std::shared_ptr<BucketTimes> times)
-      : group_(std::move(group)), times_(std::move(times)) {}
+  TimedAllReduce(const GroupObject& object, std::shared_ptr<BucketTimes> times)
+      : group_(object.group), waits_(object.waits), times_(std::move(times)) {}
 
   c10::intrusive_ptr<c10::ivalue::Future> runHook(c10d::GradBucket& bucket) override {
     std::vector<at::Tensor> tensors{bucket.getBufferRef()};
@@ -39,15 +39,19 @@ class TimedAllReduce : public c10d::CommHookInterface {
       if (index < times->spans.size()) times->spans[index].ended = Clock::now();
     };
     // On a GPU the all-reduce is only queued here: all that is known of it is how long that took.
-    if (isOnHost) future->addCallback(end);
-    else end(*future);
-    return future;
+    if (!isOnHost) {
+      end(*future);
+      return future;
+    }
+    future->addCallback(end);
+    return waits_->guard(future);
   }
 
   at::Tensor parseHookResult(const c10::IValue& result) override { return c10d::detail::parseCppCommHookResult(result); }
 
  private:
   c10::intrusive_ptr<c10d::ProcessGroup> group_;
+  std::shared_ptr<Waits> waits_;
   std::shared_ptr<BucketTimes> times_;
 };
 
@@ -73,7 +77,7 @@ static napi_value reducerOpen(Call& call) {
   result->reducer = std::make_unique<c10d::Reducer>(parameters, buckets, object.group, sparse, most, false, false,
                                                     std::unordered_map<size_t, std::string>(), first, false, false,
                                                     std::vector<int64_t>());
-  result->reducer->register_comm_hook(std::make_unique<TimedAllReduce>(object.group, result->times));
+  result->reducer->register_comm_hook(std::make_unique<TimedAllReduce>(object, result->times));
   return fromObject(call, std::move(result));
 }
 

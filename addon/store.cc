@@ -1,10 +1,9 @@
-// c10d's TCPStore, and a thread that tells the others through it that this process lives.
+// c10d's TCPStore.
 #include "store.h"
 
 #include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 
-#include <condition_variable>
 #include <cstdlib>
 #include <future>
 #include <thread>
@@ -133,71 +132,11 @@ static napi_value storeDelete(Call& call) {
   return fromBool(call.env, answered(kAnswer, [keys = keysAt(call), key = toString(call.env, call[1], "key")] { return keys->deleteKey(key); }));
 }
 
-// Writes "<count> <phase>" under a key over and over, so that others can tell a process that lives from one that was killed
-// or stopped. A thread of C++, since JavaScript's own stands still during a collective.
-class Heartbeat : public DistributedObject {
- public:
-  Heartbeat(c10::intrusive_ptr<c10d::Store> store, std::string key, std::chrono::milliseconds interval)
-      : store_(std::move(store)), key_(std::move(key)), interval_(interval), thread_([this] { run(); }) {}
-
-  ~Heartbeat() override {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      closing_ = true;
-    }
-    wake_.notify_one();
-    thread_.join();
-  }
-
-  void setPhase(std::string phase) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    phase_ = std::move(phase);
-  }
-
- private:
-  void run() noexcept {
-    std::unique_lock<std::mutex> lock(mutex_);
-    for (uint64_t count = 1; !closing_; ++count) {
-      const std::string beat = std::to_string(count) + ' ' + phase_;
-      lock.unlock();
-      try {
-        store_->set(key_, beat);
-      } catch (const std::exception&) {
-        return;  // Without a store nobody hears; the next collective finds out why.
-      }
-      lock.lock();
-      wake_.wait_for(lock, interval_, [this] { return closing_; });
-    }
-  }
-
-  c10::intrusive_ptr<c10d::Store> store_;  // a connection of its own: a blocked call holds its store's lock
-  std::string key_;
-  std::chrono::milliseconds interval_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::string phase_;
-  bool closing_ = false;
-  std::thread thread_;  // last: it uses all the others
-};
-
-// heartbeatStart(store, key, interval)
-static napi_value heartbeatStart(Call& call) {
-  auto object = std::make_shared<Heartbeat>(keysAt(call)->clone(), toString(call.env, call[1], "key"), toTimeout(call, 2));
-  return fromObject(call, std::move(object));
-}
-
-// heartbeatPhase(heartbeat, phase): what this process is doing, in words; written with the next beat.
-static napi_value heartbeatPhase(Call& call) {
-  argumentAt<Heartbeat>(call, 0, "a heartbeat").setPhase(toString(call.env, call[1], "phase"));
-  return undefined(call.env);
-}
-
 void defineStore(napi_env env, napi_value exports) {
   define(env, exports,
          {{"closeObject", guarded<closeObject>}, {"storeOpen", guarded<storeOpen>}, {"storePort", guarded<storePort>},
           {"storeSet", guarded<storeSet>}, {"storeGet", guarded<storeGet>}, {"storeCheck", guarded<storeCheck>},
-          {"storeWait", guarded<storeWait>}, {"storeAdd", guarded<storeAdd>}, {"storeDelete", guarded<storeDelete>},
-          {"heartbeatStart", guarded<heartbeatStart>}, {"heartbeatPhase", guarded<heartbeatPhase>}});
+          {"storeWait", guarded<storeWait>}, {"storeAdd", guarded<storeAdd>}, {"storeDelete", guarded<storeDelete>}});
 }
 
 }  // namespace fastclip

@@ -48,7 +48,7 @@ export class Connection {
     const store = meet(place, meeting, joinTimeoutMs);
     const presence = new Presence(store, place, heartbeatMs);
     try {
-      const group = store.connect({ rank, size, timeoutMs, at, cudaDevice });
+      const group = store.connect({ rank, size, timeoutMs, at, cudaDevice, heartbeat: presence.heart });
       return new Connection(place, meeting, { store, group, presence });
     } catch (error) {
       // A wrong argument is no other process' fault.
@@ -115,14 +115,15 @@ export class Connection {
     return waitFor(this.store, keys, 1);
   }
 
-  /** Leaves. The process that serves the store waits until the others have left too, but not for long. */
-  close(reason: string): void {
+  /**
+   * Leaves; with a reason when the run is over with that. The process that serves the store waits until the others have left too, but
+   * not for long.
+   */
+  close(reason?: string): void {
     if (this.#failure === undefined) {
+      this.presence.end(reason ?? "it has left the run", { isOver: reason !== undefined });
       const others = Array.from({ length: this.#place.size }, (_, rank) => rank);
-      this.#leave(
-        reason,
-        others.filter((rank) => rank !== this.#place.rank),
-      );
+      this.#leave(others.filter((rank) => rank !== this.#place.rank));
       this.#failure = new Error("the process group is closed");
     }
     this.presence.close();
@@ -133,12 +134,12 @@ export class Connection {
   #fail(name: string, cause: Error): Error {
     const states = this.presence.listen();
     const error = peerError(name, cause, this.#meeting, states);
-    this.#leave(error.message, living(states));
+    this.presence.end(error.message, { isOver: true });
+    this.#leave(living(states));
     return error;
   }
 
-  #leave(reason: string, others: readonly number[]): void {
-    this.presence.end(reason);
+  #leave(others: readonly number[]): void {
     for (const owned of this.#owned) owned.close();
     this.#owned.clear();
     this.group.close();

@@ -54,6 +54,17 @@ test("a rank that leaves early says why", async () => {
   expect(second).toEqual({ result: null });
 });
 
+test.each(["features", "sum", "scatter", "start", "batchNorm", "gradients"])(
+  "%s are no longer waited for when the run is declared over",
+  async (name) => {
+    const children = await startGroup(2, { task: "declareOver", arguments: [name, ""] });
+    const start = performance.now();
+    const [first] = await outcomes(children);
+    expect(performance.now() - start).toBeLessThan(15_000);
+    expect(first!.error).toMatch(new RegExp(`^${name} failed: the wait was given up; rank 1 is in "starting"`));
+  },
+);
+
 test("a failure inside of another collective is explained once, where it was", async () => {
   const [first, second] = await outcomes(await startGroup(2, { task: "leaveInside" }));
   expect(first!.error).toBe("batchNorm failed: rank 1 has ended: its data has an end");

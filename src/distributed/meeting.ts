@@ -3,12 +3,17 @@ import { hostname } from "node:os";
 import { c10d } from "../tensor/index.ts";
 import type { Meeting, Place } from "./environment.ts";
 
+/** Under it stands in the store why the run is over, once it is: nothing is waited for any more. */
+export const overKey = "over";
+
+/** A launcher's store outlives a restart: what the processes before have left in it is under another number. */
+const prefixOf = (attempt: number): string => `fastclip/${attempt}`;
+
 /** Serves the store or connects to it, and waits for all processes. */
 export function meet(place: Place, { host, port, servedBy }: Meeting, timeoutMs: number): c10d.Store {
   const serve = servedBy === "rank 0" && place.rank === 0;
   const started = performance.now();
-  // A launcher's store outlives a restart: what the processes before have left in it is under another number.
-  const store = open({ host, port, serve, timeoutMs, prefix: `fastclip/${place.attempt}` });
+  const store = open({ host, port, serve, timeoutMs, prefix: prefixOf(place.attempt) });
   store.set(`here/${place.rank}`, `${hostname()}, process ${process.pid}`);
   const left = Math.max(1, Math.round(timeoutMs - (performance.now() - started)));
   try {
@@ -22,6 +27,20 @@ export function meet(place: Place, { host, port, servedBy }: Meeting, timeoutMs:
     );
   }
   return store;
+}
+
+/** Tells the processes of an attempt from outside that it is over. Those that do not hear it end later. */
+export function declareOver(
+  { host, port, attempt }: { readonly host: string; readonly port: number; readonly attempt: number },
+  reason: string,
+): void {
+  try {
+    const store = open({ host, port, serve: false, timeoutMs: 5000, prefix: prefixOf(attempt) });
+    store.set(overKey, reason);
+    store.close();
+  } catch {
+    // The store is gone, which tells them the same.
+  }
 }
 
 function open(options: c10d.StoreOptions): c10d.Store {

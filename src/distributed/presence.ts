@@ -2,7 +2,7 @@
 // a process computes or stands in a collective.
 import type { c10d } from "../tensor/index.ts";
 import type { Place } from "./environment.ts";
-import { keysOf } from "./meeting.ts";
+import { keysOf, overKey } from "./meeting.ts";
 
 /** What is known of another process. */
 export type State =
@@ -19,18 +19,18 @@ export class Presence {
   readonly intervalMs: number;
   readonly #store: c10d.Store;
   readonly #place: Place;
-  readonly #heart: c10d.Heartbeat;
+  readonly heart: c10d.Heartbeat;
 
   constructor(store: c10d.Store, place: Place, intervalMs: number) {
     this.#store = store;
     this.#place = place;
     this.intervalMs = intervalMs;
-    this.#heart = store.beat(`beat/${place.rank}`, { intervalMs });
+    this.heart = store.beat(`beat/${place.rank}`, { over: overKey, intervalMs });
   }
 
   /** What this process is doing, told to the others with the next beat. */
   set phase(phase: string) {
-    this.#heart.phase = phase;
+    this.heart.phase = phase;
   }
 
   /** Listens for `patience` intervals. Undefined when the store is gone. */
@@ -46,10 +46,11 @@ export class Presence {
     }
   }
 
-  /** Says that this process takes part no longer, and why. */
-  end(reason: string): void {
+  /** Says that this process takes part no longer, and why; and whether the run is over with that. */
+  end(reason: string, { isOver }: { isOver: boolean }): void {
     try {
       this.#store.set(`end/${this.#place.rank}`, reason);
+      if (isOver) this.#store.set(overKey, reason);
     } catch {
       // Without a store there is nobody to tell.
     }
@@ -66,7 +67,7 @@ export class Presence {
   }
 
   close(): void {
-    this.#heart.close();
+    this.heart.close();
   }
 
   #beats(): (string | undefined)[] {

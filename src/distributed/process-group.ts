@@ -174,8 +174,8 @@ export class ProcessGroup {
     this.#traffic.add(name, traffic);
   }
 
-  /** Leaves the group; `reason` is what processes are told that still wait for this one. */
-  close(reason = "it has left the run"): void {
+  /** Leaves the group; with a reason, which the others are told, when the run is over with that. */
+  close(reason?: string): void {
     this.connection?.close(reason);
   }
 

@@ -79,11 +79,21 @@ export interface Addon {
   storeWait(store: number, keys: readonly string[], timeoutMs: number): void;
   storeAdd(store: number, key: string, amount: number): number;
   storeDelete(store: number, key: string): boolean;
-  heartbeatStart(store: number, key: string, intervalMs: number): number;
+
+  // heartbeat.cc
+  heartbeatStart(store: number, key: string, overKey: string, intervalMs: number): number;
   heartbeatPhase(heartbeat: number, phase: string): void;
 
   // process-group.cc
-  groupOpen(store: number, rank: number, size: number, timeoutMs: number, at: string, cudaDevice: number): number;
+  groupOpen(
+    store: number,
+    rank: number,
+    size: number,
+    timeoutMs: number,
+    at: string,
+    cudaDevice: number,
+    heartbeat: number,
+  ): number;
   allGather(group: number, output: Handle, input: Handle): number;
   reduceScatter(group: number, output: Handle, input: Handle): number;
   allReduce(group: number, tensor: Handle): number;

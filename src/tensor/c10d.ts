@@ -4,7 +4,8 @@ import { Tensor } from "./ops.generated.ts";
 
 /** Something of c10d that lives until it is closed. */
 class Held {
-  protected readonly handle: number;
+  /** The native object's number. */
+  readonly handle: number;
 
   protected constructor(handle: number) {
     this.handle = handle;
@@ -66,9 +67,12 @@ export class Store extends Held {
     return native.storeDelete(this.handle, key);
   }
 
-  /** Writes "<count> <phase>" under the key over and over, also while this thread stands in a collective. */
-  beat(key: string, options: { intervalMs: number }): Heartbeat {
-    return new Heartbeat(native.heartbeatStart(this.handle, key, options.intervalMs));
+  /**
+   * Writes "<count> <phase>" under the key over and over, also while this thread stands in a collective; and has it give that up when
+   * something is written under the key `over`, or the store is gone.
+   */
+  beat(key: string, { over, intervalMs }: { over: string; intervalMs: number }): Heartbeat {
+    return new Heartbeat(native.heartbeatStart(this.handle, key, over, intervalMs));
   }
 
   /**
@@ -76,8 +80,8 @@ export class Store extends Held {
    * uses, over NCCL for tensors of GPUs. `at` is a network interface or an address of this machine that the others reach.
    */
   connect(options: ConnectOptions): Group {
-    const { rank, size, timeoutMs, at, cudaDevice = noDevice } = options;
-    return new Group(native.groupOpen(this.handle, rank, size, timeoutMs, at, cudaDevice));
+    const { rank, size, timeoutMs, at, cudaDevice = noDevice, heartbeat } = options;
+    return new Group(native.groupOpen(this.handle, rank, size, timeoutMs, at, cudaDevice, heartbeat.handle));
   }
 }
 
@@ -87,6 +91,7 @@ export interface ConnectOptions {
   readonly timeoutMs: number;
   readonly at: string;
   readonly cudaDevice?: number | undefined;
+  readonly heartbeat: Heartbeat;
 }
 
 const noDevice = -1;

@@ -5,6 +5,7 @@ import { readPlace } from "../../src/distributed/environment.ts";
 import { PeerError } from "../../src/distributed/failure.ts";
 import { gatherJson, gatherParts, gatherRows } from "../../src/distributed/gather.ts";
 import { GradientReduction } from "../../src/distributed/gradient-reduction.ts";
+import { declareOver } from "../../src/distributed/meeting.ts";
 import { ProcessGroup } from "../../src/distributed/process-group.ts";
 import {
   backward,
@@ -195,6 +196,26 @@ function leaveInside(group: ProcessGroup): void {
   else reduction.during(() => backward([gather(weight).sum()]));
 }
 
+/** Rank 1 lives and does not come to what the others wait for, and says that the run is over. */
+function declareOverMeanwhile(group: ProcessGroup): void {
+  const weight = values(1, 2).requireGrad();
+  const reduction = new GradientReduction(group, new Map([["weight", weight]]));
+  const gather = group.gatherWithGradient("batchNorm");
+  const waits: Record<string, () => unknown> = {
+    features: () => group.allGather(weight, "features"),
+    sum: () => group.allReduceSum_(weight.detach(), "sum"),
+    scatter: () => group.reduceScatterSum(weight, "scatter"),
+    start: () => group.broadcast_([weight.detach()], { root: 1, name: "start" }),
+    batchNorm: () => gather(weight),
+    gradients: () => reduction.during(() => backward([weight.sum()])),
+  };
+  group.barrier();
+  if (group.rank === 0) waits[argument]!();
+  const { meeting, attempt } = readPlace(process.env);
+  declareOver({ ...meeting!, attempt }, "a launcher said so");
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000);
+}
+
 const tasks: Record<string, (group: ProcessGroup) => unknown> = {
   collectives: (group) => scope(() => collectives(group)),
   gradients,
@@ -203,6 +224,7 @@ const tasks: Record<string, (group: ProcessGroup) => unknown> = {
   missBarrier,
   lackGradient,
   leaveInside,
+  declareOver: declareOverMeanwhile,
   misuse,
   throughput,
   elementTypes: (group) => scope(() => elementTypes(group)),

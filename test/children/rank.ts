@@ -1,4 +1,5 @@
 // What a launcher starts in tests: a process that ends in one of many ways. See src/distributed/launcher/*.test.ts.
+import { setTimeout as delay } from "node:timers/promises";
 import { readPlace } from "../../src/distributed/environment.ts";
 
 const [task = "", ...rest] = process.argv.slice(2);
@@ -15,7 +16,8 @@ async function fasten(): Promise<void> {
   tether(process.env);
 }
 
-async function gather(forever: boolean): Promise<void> {
+/** Rank 0 does; so do the others, or they have something else to do. */
+async function gather({ forever = false, alone = false } = {}): Promise<void> {
   await fasten();
   const { ProcessGroup } = await import("../../src/distributed/process-group.ts");
   const { scope, tensor } = await import("../../src/tensor/index.ts");
@@ -24,8 +26,9 @@ async function gather(forever: boolean): Promise<void> {
     group.phase = "gathering";
     const once = (): number[] => scope(() => group.allGather(tensor([rank, attempt])).toArray() as number[]);
     console.log(JSON.stringify(once()));
-    if (forever) ready();
+    if (forever || alone) ready();
     while (forever) once();
+    if (alone) await (rank === 0 ? once() : delay(60_000));
   } finally {
     group.close();
   }
@@ -61,7 +64,7 @@ const tasks: Record<string, () => unknown> = {
     process.stdout.write("the end");
   },
   "rank 1 fails": () => (rank === 1 ? process.exit(3) : linger()),
-  "rank 1 fails at first": () => (attempt === 0 ? (rank === 1 ? process.exit(1) : linger()) : gather(false)),
+  "rank 1 fails at first": () => (attempt === 0 ? (rank === 1 ? process.exit(1) : linger()) : gather()),
   "wrong settings": () => process.exit(2),
   block: async () => {
     await fasten();
@@ -71,9 +74,10 @@ const tasks: Record<string, () => unknown> = {
   "stop when asked": () => onSignals(() => process.exit(75)),
   "stop when asked twice": () => onSignals((_, count) => count > 1 && process.exit(130)),
   "never stop": () => onSignals(() => {}),
-  gather: () => gather(false),
-  "gather forever": () => gather(true),
-  "node 1 fails at first": () => (attempt === 0 && node === 1 ? process.exit(4) : gather(attempt === 0)),
+  gather: () => gather(),
+  "gather forever": () => gather({ forever: true }),
+  "rank 0 gathers": () => gather({ alone: true }),
+  "node 1 fails at first": () => (attempt === 0 && node === 1 ? process.exit(4) : gather({ forever: attempt === 0 })),
   "end well": () => console.log(`rank ${rank} of ${size}`),
 };
 

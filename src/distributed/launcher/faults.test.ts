@@ -45,6 +45,16 @@ test("ranks tell what a killed rank 0 was doing, from the store that outlives it
   expect(launcher.stderr.at(-1)).toBe("fastclip: rank 0 was killed by SIGKILL");
 });
 
+test("what nobody will send is waited for no more after a failure", async () => {
+  const launcher = startLauncher({ task: "rank 0 gathers", processes: 4, timing: { graceMs: 5000 } });
+  const pids = await ready(launcher, 4);
+  await delay(1000);
+  // In Gloo's ring rank 0 has nothing to do with rank 2.
+  process.kill(pids[2]!, "SIGKILL");
+  expect(await launcher.end).toBe(128 + 9);
+  expect(launcher.stderr).toContain('[rank 0] PeerError: allGather failed: rank 2 is lost, last seen in "gathering"');
+});
+
 test("a stopped process is killed after the others have failed", async () => {
   const launcher = startLauncher({ task: "block", processes: 2 });
   const [first, second] = await ready(launcher, 2);

@@ -1,6 +1,7 @@
 // Node 0: it serves the store, and decides when all machines start, stop and start again.
 import { randomUUID } from "node:crypto";
 import { c10d } from "../../tensor/index.ts";
+import { declareOver } from "../meeting.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Crew } from "./crew.ts";
 import { canRestart, type Failure, type Outcome, outcomeOf, type Report } from "./ending.ts";
@@ -63,6 +64,7 @@ async function runOnce(
   const onFailure = (failure: Failure): void => {
     failures.push(failure);
     for (const machine of machines) machine.stop(failure);
+    declareOver({ host: "127.0.0.1", port: attempt.port, attempt: attempt.number }, failure.sentence);
   };
   const reports = await Promise.all(machines.map((machine) => machine.run(attempt, onFailure)));
   return { failures, reports };
