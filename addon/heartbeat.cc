@@ -21,29 +21,41 @@ void Heartbeat::setPhase(std::string phase) {
 }
 
 void Heartbeat::run() noexcept {
-  bool hasStore = true;
   std::unique_lock<std::mutex> lock(mutex_);
   for (uint64_t count = 1; !closing_; ++count) {
-    const std::string beat = std::to_string(count) + ' ' + phase_;
+    const std::string text = std::to_string(count) + ' ' + phase_;
     lock.unlock();
-    try {
-      if (hasStore) store_->set(keys_.beat, beat);
-    } catch (const std::exception&) {
-      hasStore = false;  // nobody hears any more
-    }
-    if (isOver(hasStore)) waits->giveUp();
+    beat(text);
+    if (isOver()) waits->giveUp();
     lock.lock();
     wake_.wait_for(lock, interval_, [this] { return closing_; });
   }
 }
 
-bool Heartbeat::isOver(bool hasStore) noexcept {
+void Heartbeat::beat(const std::string& text) {
+  // A store that owes an answer takes nothing else.
+  if (!hasStore_ || answer_.valid()) return;
+  try {
+    store_->set(keys_.beat, text);
+  } catch (const std::exception&) {
+    hasStore_ = false;  // nobody hears any more
+  }
+}
+
+bool Heartbeat::isOver() {
   // For so many intervals a failed collective is left to tell of it itself, and the store is not asked.
   constexpr int kPatience = 3;
-  if (!waits->isOverdue(kPatience * interval_)) return false;
+  if (!answer_.valid()) {
+    if (!waits->isOverdue(kPatience * interval_)) return false;
+    if (!hasStore_) return true;
+    answer_ = asked([store = store_, key = keys_.over] { return store->check({key}); });
+  }
+  constexpr std::chrono::milliseconds kAnswer{100};
+  if (answer_.wait_for(kAnswer) != std::future_status::ready) return false;
   try {
-    return !hasStore || store_->check({keys_.over});
+    return answer_.get();
   } catch (const std::exception&) {
+    hasStore_ = false;
     return true;
   }
 }

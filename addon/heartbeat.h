@@ -1,7 +1,6 @@
 #pragma once
 
 #include <condition_variable>
-#include <thread>
 
 #include "store.h"
 #include "waits.h"
@@ -26,8 +25,9 @@ class Heartbeat : public DistributedObject {
 
  private:
   void run() noexcept;
+  void beat(const std::string& text);
   // Whether nobody answers to what this process waits for.
-  bool isOver(bool hasStore) noexcept;
+  bool isOver();
 
   c10::intrusive_ptr<c10d::Store> store_;  // a connection of its own: a blocked call holds its store's lock
   Keys keys_;
@@ -36,6 +36,8 @@ class Heartbeat : public DistributedObject {
   std::condition_variable wake_;
   std::string phase_;
   bool closing_ = false;
+  bool hasStore_ = true;
+  std::future<bool> answer_;  // to the question whether the run is over
   std::thread thread_;  // last: it uses all the others
 };
 

@@ -5,8 +5,6 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 
 #include <cstdlib>
-#include <future>
-#include <thread>
 
 namespace fastclip {
 
@@ -57,14 +55,10 @@ static c10::intrusive_ptr<c10d::Store> keysAt(Call& call) { return argumentAt<St
 // For an answer of the store, beside the time that it is asked to wait itself.
 constexpr std::chrono::seconds kAnswer{5};
 
-// Asks the store in a thread of its own, and waits for the answer no longer than this: where the serving process stands still, or its
-// machine is cut off, libtorch's client would wait for ever. Then the thread stays behind with what it holds.
+// Waits for the answer no longer than this.
 template <typename Ask>
-static auto answered(std::chrono::milliseconds limit, Ask ask) -> decltype(ask()) {
-  using Answer = decltype(ask());
-  auto task = std::make_shared<std::packaged_task<Answer()>>(std::move(ask));
-  std::future<Answer> answer = task->get_future();
-  std::thread([task] { (*task)(); }).detach();
+static auto answered(std::chrono::milliseconds limit, Ask ask) {
+  auto answer = asked(std::move(ask));
   if (answer.wait_for(limit) == std::future_status::timeout) throw std::runtime_error("the store does not answer");
   return answer.get();
 }
