@@ -1,4 +1,4 @@
-// GELU and its quick form on the way back, of bfloat16 with AVX-512: what they gave and their derivative in one pass over memory.
+// GELU and its quick form on the way back, of float32 and bfloat16 with AVX-512: what they gave and their derivative in one pass over memory.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/record_function.h>
@@ -48,31 +48,41 @@ struct QuickGelu {
   }
 };
 
+template <typename T>
 struct Vectors {
-  const BFloat16* x;
-  BFloat16* output;
-  BFloat16* gradient;  // of the output, which becomes that of x
+  const T* x;
+  T* output;
+  T* gradient;  // of the output, which becomes that of x
 };
 
-template <typename Function>
-FASTCLIP_AVX512 inline void step(const Vectors& vectors, int64_t i, __mmask16 mask) {
-  const auto [output, slope] = Function::at(fromBFloat16(_mm256_maskz_loadu_epi16(mask, vectors.x + i)));
-  _mm256_mask_storeu_epi16(vectors.output + i, mask, toBFloat16(output));
-  const __m512 gradient = fromBFloat16(_mm256_maskz_loadu_epi16(mask, vectors.gradient + i));
-  _mm256_mask_storeu_epi16(vectors.gradient + i, mask, toBFloat16(_mm512_mul_ps(gradient, slope)));
+template <typename Function, typename T>
+FASTCLIP_AVX512 inline void step(const Vectors<T>& vectors, int64_t i, __mmask16 mask) {
+  const auto [output, slope] = Function::at(load(vectors.x + i, mask));
+  store(vectors.output + i, mask, output);
+  store(vectors.gradient + i, mask, _mm512_mul_ps(load(vectors.gradient + i, mask), slope));
 }
 
-template <typename Function>
-FASTCLIP_AVX512 void run(const Vectors& vectors, int64_t begin, int64_t end) {
+template <typename Function, typename T>
+FASTCLIP_AVX512 void run(const Vectors<T>& vectors, int64_t begin, int64_t end) {
   const int64_t whole = begin + (end - begin) / kLanes * kLanes;
   for (int64_t i = begin; i < whole; i += kLanes) step<Function>(vectors, i, 0xffff);
   if (whole < end) step<Function>(vectors, whole, lanes(whole, end));
 }
 
-BFloat16* bitsOf(const at::Tensor& tensor, const char* what) {
-  if (tensor.scalar_type() != at::kBFloat16 || !tensor.is_cpu() || !tensor.is_contiguous())
-    throw BadArgument(std::string(what) + ": expected contiguous bfloat16 on a CPU");
-  return static_cast<BFloat16*>(tensor.mutable_data_ptr());
+template <typename T>
+void runAll(const at::Tensor& x, const at::Tensor& output, const at::Tensor& gradient, bool isQuick) {
+  const Vectors<T> vectors{static_cast<const T*>(x.const_data_ptr()), static_cast<T*>(output.mutable_data_ptr()),
+                           static_cast<T*>(gradient.mutable_data_ptr())};
+  constexpr int64_t kAtOnce = 16384;  // elements that are worth a thread
+  at::parallel_for(0, x.numel(), kAtOnce, [&](int64_t begin, int64_t end) {
+    (isQuick ? run<QuickGelu, T> : run<Gelu, T>)(vectors, begin, end);
+  });
+}
+
+void mustBeTaken(const at::Tensor& tensor, at::ScalarType type, const char* what) {
+  const bool isTaken = type == at::kBFloat16 || type == at::kFloat;
+  if (!isTaken || tensor.scalar_type() != type || !tensor.is_cpu() || !tensor.is_contiguous())
+    throw BadArgument(std::string(what) + ": expected contiguous float32 or bfloat16 on a CPU, both of one type");
 }
 
 }  // namespace
@@ -84,11 +94,10 @@ static napi_value activateBackward(Call& call) {
   const bool isQuick = toBool(call.env, call[2], "isQuick");
   if (gradient.sizes() != x.sizes()) throw BadArgument("gradient: expected the shape of x");
   RECORD_FUNCTION("fastclip::activateBackward", std::vector<c10::IValue>());
-  const BFloat16* from = bitsOf(x, "x");
+  mustBeTaken(x, x.scalar_type(), "x");
+  mustBeTaken(gradient, x.scalar_type(), "gradient");
   at::Tensor output = at::empty_like(x);
-  const Vectors vectors{from, bitsOf(output, "output"), bitsOf(gradient, "gradient")};
-  constexpr int64_t kAtOnce = 16384;  // elements that are worth a thread
-  at::parallel_for(0, x.numel(), kAtOnce, [&](int64_t begin, int64_t end) { (isQuick ? run<QuickGelu> : run<Gelu>)(vectors, begin, end); });
+  (x.scalar_type() == at::kFloat ? runAll<float> : runAll<BFloat16>)(x, output, gradient, isQuick);
   return fromTensor(call, std::move(output));
 }
 

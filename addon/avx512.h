@@ -1,4 +1,4 @@
-// What kernels for bfloat16 with AVX-512 share: sixteen numbers at a time.
+// What kernels for float32 and bfloat16 with AVX-512 share: sixteen numbers at a time.
 #pragma once
 
 #include <immintrin.h>
@@ -40,5 +40,11 @@ FASTCLIP_AVX512 static inline __m512 powerOfTwo(__m512 x) {
 FASTCLIP_AVX512 static inline __m256i toBFloat16(__m512 x) { return (__m256i)_mm512_cvtneps_pbh(x); }
 
 FASTCLIP_AVX512 static inline __m512 fromBFloat16(__m256i x) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16)); }
+
+// The lanes of the mask, as float32.
+FASTCLIP_AVX512 static inline __m512 load(const float* from, __mmask16 mask) { return _mm512_maskz_loadu_ps(mask, from); }
+FASTCLIP_AVX512 static inline __m512 load(const BFloat16* from, __mmask16 mask) { return fromBFloat16(_mm256_maskz_loadu_epi16(mask, from)); }
+FASTCLIP_AVX512 static inline void store(float* to, __mmask16 mask, __m512 x) { _mm512_mask_storeu_ps(to, mask, x); }
+FASTCLIP_AVX512 static inline void store(BFloat16* to, __mmask16 mask, __m512 x) { _mm256_mask_storeu_epi16(to, mask, toBFloat16(x)); }
 
 }  // namespace fastclip

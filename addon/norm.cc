@@ -19,9 +19,6 @@ struct Part {
   int64_t begin, end;
 };
 
-FASTCLIP_AVX512 inline __m512 load(const float* from, __mmask16 mask) { return _mm512_maskz_loadu_ps(mask, from); }
-FASTCLIP_AVX512 inline __m512 load(const BFloat16* from, __mmask16 mask) { return fromBFloat16(_mm256_maskz_loadu_epi16(mask, from)); }
-
 FASTCLIP_AVX512 inline __m512d addSquares(__m512d sum, __m256 x) {
   const __m512d wide = _mm512_cvtps_pd(x);
   return _mm512_fmadd_pd(wide, wide, sum);

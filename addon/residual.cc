@@ -1,4 +1,5 @@
-// What stands around f in x + f(norm(x)), for a stream x of float32 or bfloat16 and an f of bfloat16, with AVX-512: each one pass over memory.
+// What stands around f in x + f(norm(x)), for a stream x of float32 or bfloat16 and an f of the same type or of bfloat16, with AVX-512: each one
+// pass over memory.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -17,10 +18,13 @@ namespace {
 constexpr int64_t kStripe = 32;  // rows whose sums are taken together
 
 template <typename T>
+constexpr at::ScalarType kTypeOf = std::is_same_v<T, float> ? at::kFloat : at::kBFloat16;
+
+template <typename T>
 T* dataOf(const at::Tensor& tensor, at::IntArrayRef shape, const char* what) {
-  constexpr at::ScalarType kType = std::is_same_v<std::remove_const_t<T>, float> ? at::kFloat : at::kBFloat16;
-  if (tensor.scalar_type() != kType || !tensor.is_cpu() || !tensor.is_contiguous() || tensor.sizes() != shape)
-    throw BadArgument(std::string(what) + ": expected contiguous " + c10::toString(kType) + " on a CPU, " + c10::str(shape));
+  constexpr at::ScalarType type = kTypeOf<std::remove_const_t<T>>;
+  if (tensor.scalar_type() != type || !tensor.is_cpu() || !tensor.is_contiguous() || tensor.sizes() != shape)
+    throw BadArgument(std::string(what) + ": expected contiguous " + c10::toString(type) + " on a CPU, " + c10::str(shape));
   if constexpr (std::is_const_v<T>) return static_cast<T*>(tensor.const_data_ptr());
   else return static_cast<T*>(tensor.mutable_data_ptr());
 }
@@ -39,11 +43,6 @@ struct Stream {
   at::IntArrayRef shape() const { return tensor.sizes(); }
   bool isBFloat16() const { return tensor.scalar_type() == at::kBFloat16; }
 };
-
-FASTCLIP_AVX512 inline __m512 load(const float* from, __mmask16 mask) { return _mm512_maskz_loadu_ps(mask, from); }
-FASTCLIP_AVX512 inline __m512 load(const BFloat16* from, __mmask16 mask) { return fromBFloat16(_mm256_maskz_loadu_epi16(mask, from)); }
-FASTCLIP_AVX512 inline void store(float* to, __mmask16 mask, __m512 x) { _mm512_mask_storeu_ps(to, mask, x); }
-FASTCLIP_AVX512 inline void store(BFloat16* to, __mmask16 mask, __m512 x) { _mm256_mask_storeu_epi16(to, mask, toBFloat16(x)); }
 
 struct Affine {
   const float* weight;
@@ -77,25 +76,25 @@ struct Row {
   FASTCLIP_AVX512 __m512 at(int64_t i, __mmask16 mask) const { return _mm512_mul_ps(_mm512_sub_ps(load(x + i, mask), mean), rstd); }
 };
 
-template <typename X>
-FASTCLIP_AVX512 void normalizeRow(const Row<X>& row, const Affine& affine, BFloat16* to, int64_t width) {
+template <typename X, typename H>
+FASTCLIP_AVX512 void normalizeRow(const Row<X>& row, const Affine& affine, H* to, int64_t width) {
   for (int64_t i = 0; i < width; i += kLanes) {
     const __mmask16 mask = lanes(i, width);
     store(to + i, mask, _mm512_fmadd_ps(row.at(i, mask), load(affine.weight + i, mask), load(affine.bias + i, mask)));
   }
 }
 
-template <typename X>
+template <typename X, typename H>
 struct Backward {
-  const BFloat16* gradient;  // of what the norm gave
+  const H* gradient;  // of what the norm gave
   const X* x;
   const X* passed;  // the gradient that goes by the branch
   X* target;
 };
 
 // target = passed + rstd (g - mean(g) - normal mean(g normal)), where g = weight gradient; adds to the sums for weight and bias.
-template <typename X>
-FASTCLIP_AVX512 void backwardRow(const Backward<X>& to, RowMoments moments, const float* weight, float* ofWeight, float* ofBias, int64_t width) {
+template <typename X, typename H>
+FASTCLIP_AVX512 void backwardRow(const Backward<X, H>& to, RowMoments moments, const float* weight, float* ofWeight, float* ofBias, int64_t width) {
   const Row<X> row(to.x, moments);
   __m512 sum = _mm512_setzero_ps(), sumOfNormal = _mm512_setzero_ps();
   for (int64_t i = 0; i < width; i += kLanes) {
@@ -125,7 +124,7 @@ FASTCLIP_AVX512 void add(const float* x, const BFloat16* output, float* to, int6
 
 constexpr int64_t kRowsATask = 8;
 
-template <typename X>
+template <typename X, typename H>
 napi_value normalizeOf(Call& call, const Stream& stream) {
   const int64_t width = stream.width;
   const X* const x = dataOf<const X>(stream.tensor, stream.shape(), "x");
@@ -133,9 +132,9 @@ napi_value normalizeOf(Call& call, const Stream& stream) {
                       dataOf<const float>(tensorAt(call, 2, "bias"), {width}, "bias")};
   const auto eps = static_cast<float>(toDouble(call.env, call[3], "eps"));
   RECORD_FUNCTION("fastclip::normalize", std::vector<c10::IValue>());
-  at::Tensor output = at::empty(stream.shape(), stream.tensor.options().dtype(at::kBFloat16));
+  at::Tensor output = at::empty(stream.shape(), stream.tensor.options().dtype(kTypeOf<H>));
   at::Tensor moments = at::empty({2, stream.rows}, stream.tensor.options().dtype(at::kFloat));
-  BFloat16* const to = dataOf<BFloat16>(output, stream.shape(), "output");
+  H* const to = dataOf<H>(output, stream.shape(), "output");
   float* const means = moments.mutable_data_ptr<float>();
   float* const rstds = means + stream.rows;
   at::parallel_for(0, stream.rows, kRowsATask, [&](int64_t begin, int64_t end) {
@@ -150,13 +149,13 @@ napi_value normalizeOf(Call& call, const Stream& stream) {
   return fromTensors(call, {std::move(output), std::move(moments)});
 }
 
-template <typename X>
+template <typename X, typename H>
 napi_value normalizeBackwardOf(Call& call, const Stream& stream) {
   const int64_t width = stream.width, rows = stream.rows, stripes = (rows + kStripe - 1) / kStripe;
   at::Tensor target = at::empty_like(stream.tensor);
-  const Backward<X> all{dataOf<const BFloat16>(tensorAt(call, 0, "gradient"), stream.shape(), "gradient"),
-                        dataOf<const X>(stream.tensor, stream.shape(), "x"),
-                        dataOf<const X>(tensorAt(call, 4, "passed"), stream.shape(), "passed"), dataOf<X>(target, stream.shape(), "target")};
+  const Backward<X, H> all{dataOf<const H>(tensorAt(call, 0, "gradient"), stream.shape(), "gradient"),
+                           dataOf<const X>(stream.tensor, stream.shape(), "x"),
+                           dataOf<const X>(tensorAt(call, 4, "passed"), stream.shape(), "passed"), dataOf<X>(target, stream.shape(), "target")};
   const float* const means = dataOf<const float>(tensorAt(call, 2, "moments"), {2, rows}, "moments");
   const float* const weight = dataOf<const float>(tensorAt(call, 3, "weight"), {width}, "weight");
   RECORD_FUNCTION("fastclip::normalizeBackward", std::vector<c10::IValue>());
@@ -166,7 +165,7 @@ napi_value normalizeBackwardOf(Call& call, const Stream& stream) {
   at::parallel_for(0, stripes, 1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin * kStripe; row < std::min(rows, end * kStripe); ++row) {
       const int64_t at = row * width, sumsAt = row / kStripe * width;
-      backwardRow<X>({all.gradient + at, all.x + at, all.passed + at, all.target + at}, {means[row], means[rows + row]}, weight,
+      backwardRow<X, H>({all.gradient + at, all.x + at, all.passed + at, all.target + at}, {means[row], means[rows + row]}, weight,
                      ofWeights + sumsAt, ofBiases + sumsAt, width);
     }
   });
@@ -176,16 +175,20 @@ napi_value normalizeBackwardOf(Call& call, const Stream& stream) {
 
 }  // namespace
 
-// normalize(x [..., width], weight, bias, eps) -> the norm's output in bfloat16, and the means of its rows and 1 / their standard deviations, [2, rows]
+// normalize(x [..., width], weight, bias, eps, isRounded) -> the norm's output, in bfloat16 where it is rounded or x is, and the means of the rows and
+// 1 / their standard deviations, [2, rows]
 static napi_value normalize(Call& call) {
   const Stream stream(tensorAt(call, 0, "x"));
-  return (stream.isBFloat16() ? normalizeOf<BFloat16> : normalizeOf<float>)(call, stream);
+  if (stream.isBFloat16()) return normalizeOf<BFloat16, BFloat16>(call, stream);
+  return (toBool(call.env, call[4], "isRounded") ? normalizeOf<float, BFloat16> : normalizeOf<float, float>)(call, stream);
 }
 
 // normalizeBackward(gradient of the norm's output, x, moments, weight, gradient that goes by) -> the gradients of x, weight and bias
 static napi_value normalizeBackward(Call& call) {
   const Stream stream(tensorAt(call, 1, "x"));
-  return (stream.isBFloat16() ? normalizeBackwardOf<BFloat16> : normalizeBackwardOf<float>)(call, stream);
+  if (stream.isBFloat16()) return normalizeBackwardOf<BFloat16, BFloat16>(call, stream);
+  const bool isWide = tensorAt(call, 0, "gradient").scalar_type() == at::kFloat;
+  return (isWide ? normalizeBackwardOf<float, float> : normalizeBackwardOf<float, BFloat16>)(call, stream);
 }
 
 // addBranch(x, output of the branch) -> their sum in float32, as x is

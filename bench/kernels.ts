@@ -87,30 +87,32 @@ function attention({ name, width, tokens, isCausal, type = "bfloat16" }: Tower):
   ];
 }
 
+type Type = "float32" | "bfloat16";
+
 /** GELU's way back in ViT-B-32, whose value is wanted too. */
-function activation(): Case {
-  const [x, gradient] = [bfloat16(samples, 50, 3072), bfloat16(samples, 50, 3072)];
+function activation(type: Type): Case {
+  const [x, gradient] = [0, 1].map(() => randn([samples, 50, 3072]).to(type)) as [Tensor, Tensor];
   return {
-    name: "GELU's way back",
+    name: `GELU's way back, ${type}`,
     kernel: () => gelu.backward(gradient, x),
     plain: () => [x.gelu(), geluBackward(gradient, x)],
   };
 }
 
 /** What stands around a branch of ViT-B-32, forward and back. */
-function residual(type: "float32" | "bfloat16"): Case[] {
+function residual(type: Type, branch: Type): Case[] {
   const [x, passed] = [0, 1].map(() => randn([samples, 50, 768]).to(type)) as [Tensor, Tensor];
-  const [output, gradient] = [bfloat16(samples, 50, 768), bfloat16(samples, 50, 768)];
+  const [output, gradient] = [0, 1].map(() => randn([samples, 50, 768]).to(branch)) as [Tensor, Tensor];
   const { weight, bias } = { weight: randn([768]), bias: randn([768]) };
   const eps = 1e-5;
-  const { moments } = fusedNorm(x, { weight, bias, eps });
+  const { moments } = fusedNorm(x, branch, { weight, bias, eps });
   const [, mean, rstd] = nativeLayerNorm(x, [768], eps, { weight, bias });
   const task = { input: x, normalizedShape: [768], mean, rstd, weight, bias, outputMask: [true, true, true] };
   const cases: Case[] = [
     {
-      name: `layer norm, ${type}`,
-      kernel: () => fusedNorm(x, { weight, bias, eps }),
-      plain: () => nativeLayerNorm(x, [768], eps, { weight, bias })[0].to("bfloat16"),
+      name: `layer norm, ${type} to ${branch}`,
+      kernel: () => fusedNorm(x, branch, { weight, bias, eps }),
+      plain: () => nativeLayerNorm(x, [768], eps, { weight, bias })[0].to(branch),
     },
     {
       name: "its way back",
@@ -118,7 +120,7 @@ function residual(type: "float32" | "bfloat16"): Case[] {
       plain: () => nativeLayerNormBackward(gradient.to(type), task)[0].add_(passed),
     },
   ];
-  if (type === "bfloat16") return cases;
+  if (type === branch) return cases;
   return [
     ...cases,
     { name: "sum with a branch, float32", kernel: () => fusedAdd(x, output), plain: () => x.add(output) },
@@ -168,9 +170,10 @@ setThreads(Number(flags.threads));
 manualSeed(1);
 const makers = [
   ...towers.map((tower) => () => attention(tower)),
-  () => [activation()],
-  () => residual("float32"),
-  () => residual("bfloat16"),
+  () => [activation("float32"), activation("bfloat16")],
+  () => residual("float32", "float32"),
+  () => residual("float32", "bfloat16"),
+  () => residual("bfloat16", "bfloat16"),
   updates,
 ];
 const rows = noGrad(() => makers.flatMap((make) => scope(() => make().map(measure))));

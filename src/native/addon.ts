@@ -149,7 +149,7 @@ export interface Addon {
   normOf(tensors: readonly Handle[]): number;
 
   // residual.cc
-  normalize(x: Handle, weight: Handle, bias: Handle, eps: number): [output: Handle, moments: Handle];
+  normalize(x: Handle, weight: Handle, bias: Handle, eps: number, isRounded: boolean): [output: Handle, moments: Handle];
   normalizeBackward(
     gradient: Handle,
     x: Handle,

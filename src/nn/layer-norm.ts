@@ -35,7 +35,7 @@ export class LayerNorm extends Module {
   /** The same in `type`, and the means of the rows and 1 / their standard deviations, [2, ...]. */
   withMoments(x: Tensor, type: DType): { h: Tensor; moments: Tensor } {
     const { weight, bias } = this;
-    if (this.#isFused(x, type)) return fusedNorm(x, { weight, bias, eps });
+    if (this.#isFused(x, type)) return fusedNorm(x, type, { weight, bias, eps });
     const [h, mean, rstd] = nativeLayerNorm(x, this.#shape, eps, { weight, bias });
     return { h: h.to(type), moments: stack([mean, rstd]) };
   }

@@ -7,6 +7,8 @@ test.runIf(fusesGelu(randn([1]).to("bfloat16")))("the kernel takes what it was m
   const x = randn([4, 6]).to("bfloat16");
   const back = (gradient: Tensor, other = x) => native.activateBackward(gradient.handle, other.handle, false);
   expect(() => back(x.t())).toThrow("gradient: expected the shape of x");
-  expect(() => back(x.to("float32"))).toThrow("gradient: expected contiguous bfloat16 on a CPU");
-  expect(() => back(x, x.t().contiguous().t())).toThrow("x: expected contiguous bfloat16 on a CPU");
+  const wanted = "expected contiguous float32 or bfloat16 on a CPU, both of one type";
+  expect(() => back(x.to("float32"))).toThrow(`gradient: ${wanted}`);
+  expect(() => back(x, x.t().contiguous().t())).toThrow(`x: ${wanted}`);
+  expect(() => back(x.to("float64"), x.to("float64"))).toThrow(`x: ${wanted}`);
 });

@@ -2,9 +2,10 @@
 import { native } from "../native/addon.ts";
 import { Tensor } from "./ops.generated.ts";
 
-/** Whether `fusedGeluBackward` takes it: bfloat16 on a CPU with AVX-512 for that. */
+/** Whether `fusedGeluBackward` takes it: float32 or bfloat16 on a CPU with AVX-512 for that. */
 export function fusesGelu(x: Tensor): boolean {
-  return x.dtype === "bfloat16" && x.device === "cpu" && native.hasAvx512BFloat16();
+  const isTaken = x.dtype === "float32" || x.dtype === "bfloat16";
+  return isTaken && x.device === "cpu" && native.hasAvx512BFloat16();
 }
 
 /**

@@ -1,13 +1,13 @@
-// What stands around f in x + f(norm(x)), in one pass over memory each, for a stream x of float32 or bfloat16 and an f of bfloat16. Autograd
-// does not see any of it.
+// What stands around f in x + f(norm(x)), in one pass over memory each, for a stream x of float32 or bfloat16 and an f of the same type or of
+// bfloat16. Autograd does not see any of it.
 import { native } from "../native/addon.ts";
 import type { DType } from "./dtype.ts";
 import { Tensor } from "./ops.generated.ts";
 
-/** Whether `fusedAdd` takes it, and the norm with parameters of float32: a float32 or bfloat16 stream and a bfloat16 f on a CPU with AVX-512. */
+/** Whether the kernels take it, the norm's with parameters of float32: a stream x and an f of that type on a CPU with AVX-512. */
 export function fusesResidual(x: Tensor, type: DType): boolean {
-  const isStream = x.dtype === "float32" || x.dtype === "bfloat16";
-  return isStream && type === "bfloat16" && x.device === "cpu" && native.hasAvx512BFloat16();
+  const isPair = type === "bfloat16" ? x.dtype === "float32" || x.dtype === type : x.dtype === "float32" && x.dtype === type;
+  return isPair && x.device === "cpu" && native.hasAvx512BFloat16();
 }
 
 export interface NormParameters {
@@ -17,9 +17,14 @@ export interface NormParameters {
   readonly eps: number;
 }
 
-/** The layer norm of x [..., width] in bfloat16, and the means of its rows and 1 / their standard deviations, [2, rows]. */
-export function fusedNorm(x: Tensor, { weight, bias, eps }: NormParameters): { h: Tensor; moments: Tensor } {
-  const [h, moments] = native.normalize(x.contiguous().handle, weight.handle, bias.handle, eps);
+/** The layer norm of x [..., width] in `type`, and the means of its rows and 1 / their standard deviations, [2, rows]. */
+export function fusedNorm(
+  x: Tensor,
+  type: DType,
+  { weight, bias, eps }: NormParameters,
+): { h: Tensor; moments: Tensor } {
+  const isRounded = type === "bfloat16";
+  const [h, moments] = native.normalize(x.contiguous().handle, weight.handle, bias.handle, eps, isRounded);
   return { h: new Tensor(h), moments: new Tensor(moments) };
 }
 
