@@ -160,6 +160,7 @@ static napi_value initialise(napi_env env, napi_value exports) {
 #ifdef __x86_64__
     defineAttention(env, exports);
     defineActivation(env, exports);
+    defineBatchNorm(env, exports);
     defineNorm(env, exports);
     defineAdamw(env, exports);
     defineResidual(env, exports);

@@ -162,6 +162,7 @@ void definePicture(napi_env env, napi_value exports);
 void defineTranspose(napi_env env, napi_value exports);
 void defineAttention(napi_env env, napi_value exports);
 void defineActivation(napi_env env, napi_value exports);
+void defineBatchNorm(napi_env env, napi_value exports);
 void defineNorm(napi_env env, napi_value exports);
 void defineAdamw(napi_env env, napi_value exports);
 void defineResidual(napi_env env, napi_value exports);

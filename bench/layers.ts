@@ -1,9 +1,10 @@
-// Layers of a transformer, forward and back on the CPU in bfloat16: branches of a block, x + f(norm(x)), with the derivative that
-// src/nn/residual.ts writes out and with autograd's over libtorch's kernels, and patches as a product of matrices and as a convolution. In
-// turns; what is kept is the memory that is taken between both ways, the output not counted.
+// Layers of both towers, forward and back on the CPU in bfloat16: branches of a block, x + f(norm(x)), with the derivative that
+// src/nn/residual.ts writes out and with autograd's over libtorch's kernels, patches as a product of matrices and as a convolution, and batch norms with
+// what follows them in one kernel and in libtorch's. In turns; what is kept is the memory that is taken between both ways, the output not counted.
 //   npx tsx bench/layers.ts [--samples 32] [--turns 15] [--threads 1] [--json FILE] [--docs]
 import { parseArgs } from "node:util";
 import {
+  BatchNorm2d,
   gelu,
   LayerNorm,
   type Module,
@@ -15,6 +16,7 @@ import {
 import {
   autocast,
   backward,
+  batchNorm,
   conv2d,
   manualSeed,
   randn,
@@ -46,8 +48,7 @@ interface Layer {
 
 interface Case {
   readonly name: string;
-  /** Of what comes in. */
-  readonly shape: readonly number[];
+  readonly input: () => Tensor;
   readonly make: () => Layer;
 }
 
@@ -82,6 +83,23 @@ function patches(width: number, size: number): Layer {
   };
 }
 
+/** As it stands within a block of a ResNet, or at its end, where what goes by is added. */
+function normOfBatch(channels: number, isLast: boolean): Layer {
+  const module = new BatchNorm2d(channels);
+  const { weight, bias, runningMean, runningVar } = module;
+  const task = { weight, bias, runningMean, runningVar, training: true, momentum: 0.1, eps: 1e-5, cudnnEnabled: true };
+  return {
+    parameters: parametersOf(module),
+    ours: (x) => module.forward(x, { isRectified: true, shortcut: isLast ? x : undefined }),
+    plain: (x) => (isLast ? batchNorm(x, task).add_(x) : batchNorm(x, task)).relu_(),
+  };
+}
+
+const channelsLast = (x: Tensor): Tensor => x.contiguous({ memoryFormat: "channelsLast" });
+const tokensOf = (...shape: number[]): Tensor => randn(shape).to("bfloat16").requireGrad();
+const images = (): Tensor => channelsLast(randn([samples, 3, 224, 224]));
+const features = (): Tensor => channelsLast(randn([samples, 256, 56, 56]).to("bfloat16")).requireGrad();
+
 const blocks = [
   { name: "pictures of ViT-B-32", width: 768, tokens: 50, isCausal: false },
   { name: "pictures of ViT-B-16", width: 768, tokens: 197, isCausal: false },
@@ -90,11 +108,16 @@ const blocks = [
 ] as const;
 
 const cases: readonly Case[] = [
-  { name: "patches of ViT-B-32", shape: [samples, 3, 224, 224], make: () => patches(768, 32) },
-  ...blocks.flatMap(({ name, width, tokens, isCausal }) => [
-    { name: `attention, ${name}`, shape: [samples, tokens, width], make: () => attention(width, isCausal) },
-    { name: `perceptron, ${name}`, shape: [samples, tokens, width], make: () => perceptron(width) },
-  ]),
+  { name: "patches of ViT-B-32", input: images, make: () => patches(768, 32) },
+  ...blocks.flatMap(({ name, width, tokens, isCausal }) => {
+    const input = (): Tensor => tokensOf(samples, tokens, width);
+    return [
+      { name: `attention, ${name}`, input, make: () => attention(width, isCausal) },
+      { name: `perceptron, ${name}`, input, make: () => perceptron(width) },
+    ];
+  }),
+  { name: "batch norm and rectifier of RN50", input: features, make: () => normOfBatch(256, false) },
+  { name: "the same with a shortcut", input: features, make: () => normOfBatch(256, true) },
 ];
 
 /** Once forward and back. */
@@ -111,12 +134,10 @@ function timed(x: Tensor, { parameters, run }: { parameters: readonly Tensor[]; 
   });
 }
 
-function measure({ name, shape, make }: Case) {
+function measure({ name, input, make }: Case) {
   return scope(() => {
     const { parameters, ours, plain } = make();
-    const isPicture = shape.length === 4;
-    const drawn = randn(shape);
-    const x = isPicture ? drawn.contiguous({ memoryFormat: "channelsLast" }) : drawn.to("bfloat16").requireGrad();
+    const x = input();
     const measured = Array.from({ length: turns + 1 }, () =>
       [ours, plain].map((run) => timed(x, { parameters, run })),
     ).slice(1);

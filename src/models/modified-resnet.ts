@@ -73,6 +73,8 @@ export class ModifiedResNet extends Module {
   }
 
   #begin(images: Tensor): Tensor {
-    return this.#stem.reduce((x, { conv, bn }) => bn.forward(conv.forward(x)).relu_(), images).avgPool2d([2, 2]);
+    return this.#stem
+      .reduce((x, { conv, bn }) => bn.forward(conv.forward(x), { isRectified: true }), images)
+      .avgPool2d([2, 2]);
   }
 }

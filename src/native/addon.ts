@@ -145,11 +145,37 @@ export interface Addon {
     starts: readonly number[] | undefined,
   ): Handle;
 
+  // batch-norm.cc
+  batchNorm(
+    x: Handle,
+    weight: Handle,
+    bias: Handle,
+    eps: number,
+    isRectified: boolean,
+    shortcut: Handle | undefined,
+  ): [output: Handle, moments: Handle];
+  batchNormBackward(
+    gradient: Handle,
+    x: Handle,
+    moments: Handle,
+    weight: Handle,
+    bias: Handle,
+    eps: number,
+    isRectified: boolean,
+    output: Handle | undefined,
+  ): [x: Handle, weight: Handle, bias: Handle, shortcut?: Handle];
+
   // norm.cc
   normOf(tensors: readonly Handle[]): number;
 
   // residual.cc
-  normalize(x: Handle, weight: Handle, bias: Handle, eps: number, isRounded: boolean): [output: Handle, moments: Handle];
+  normalize(
+    x: Handle,
+    weight: Handle,
+    bias: Handle,
+    eps: number,
+    isRounded: boolean,
+  ): [output: Handle, moments: Handle];
   normalizeBackward(
     gradient: Handle,
     x: Handle,

@@ -1,10 +1,30 @@
-import { batchNorm, noGrad, ones, scope, type Tensor, tensor, zeros } from "../tensor/index.ts";
+import {
+  batchNorm,
+  differentiable,
+  fusedBatchNorm,
+  fusedBatchNormBackward,
+  fusesBatchNorm,
+  noGrad,
+  ones,
+  scope,
+  type Tensor,
+  tensor,
+  zeros,
+} from "../tensor/index.ts";
 import { gainAndBias } from "./init.ts";
 import { Module } from "./module.ts";
 import { type Gather, type Moments, momentsOfAll } from "./moments.ts";
 import { isRecomputing } from "./recompute.ts";
 
 const eps = 1e-5; // PyTorch's default
+
+/** What follows a batch norm. */
+interface Following {
+  /** Added to what the norm gives: its shape. */
+  readonly shortcut?: Tensor | undefined;
+  /** Whether max(0, ...) is taken of that. */
+  readonly isRectified?: boolean;
+}
 
 /** Normalises each channel of [B, C, H, W]: in training by the batch, and keeps running statistics for evaluation. */
 export class BatchNorm2d extends Module {
@@ -37,10 +57,37 @@ export class BatchNorm2d extends Module {
     this.#gather = gather;
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, { shortcut, isRectified = false }: Following = {}): Tensor {
     const training = this.training && !this.#isFrozen;
     const learns = training && !isRecomputing();
     if (learns) noGrad(() => this.numBatchesTracked.add_(1));
+    const isFused = training && this.#gather === undefined && fusesBatchNorm(x, this) && isAlike(x, shortcut);
+    if (isFused) return this.#fused(x, { shortcut, isRectified, learns });
+    const normal = this.#normalise(x, { training, learns });
+    const sum = shortcut === undefined ? normal : normal.add_(shortcut);
+    return isRectified ? sum.relu_() : sum;
+  }
+
+  /** In as few passes over memory as there can be. Of a norm without a shortcut nothing is kept but x, and what comes out is computed again. */
+  #fused(x: Tensor, { shortcut, isRectified, learns }: Required<Following> & { learns: boolean }): Tensor {
+    const { weight, bias } = this;
+    const task = { weight, bias, eps, isRectified };
+    const inputs = shortcut === undefined ? [x, weight, bias] : [x, weight, bias, shortcut];
+    return differentiable<string>(inputs, () => {
+      const { output, moments } = fusedBatchNorm(x, { ...task, shortcut });
+      if (learns) this.#learn(ofBatch(moments, x));
+      return {
+        output,
+        kept: shortcut === undefined ? { x, moments } : { x, moments, output },
+        derivative: (gradient, { x, moments, output }) => {
+          const back = fusedBatchNormBackward(gradient, { ...task, x: x!, moments: moments!, output });
+          return [back.dx, back.weight, back.bias, back.shortcut].slice(0, inputs.length);
+        },
+      };
+    });
+  }
+
+  #normalise(x: Tensor, { training, learns }: { training: boolean; learns: boolean }): Tensor {
     const gather = this.#gather;
     if (training && gather !== undefined) return scope(() => this.#forwardWithOthers(x, { gather, learns }));
     const { runningMean, runningVar } = this;
@@ -84,10 +131,21 @@ export class BatchNorm2d extends Module {
     return { weight, bias };
   }
 
-  #learn({ mean, unbiased }: Moments): void {
+  #learn({ mean, unbiased }: Pick<Moments, "mean" | "unbiased">): void {
     noGrad(() => {
       this.runningMean.lerp_(mean.to(this.runningMean.dtype), this.#momentum);
       this.runningVar.lerp_(unbiased.to(this.runningVar.dtype), this.#momentum);
     });
   }
+}
+
+function isAlike(x: Tensor, shortcut: Tensor | undefined): boolean {
+  return shortcut === undefined || (shortcut.dtype === x.dtype && shortcut.numel === x.numel);
+}
+
+/** From mean and biased variance, [2, C], of x [B, C, H, W]. */
+function ofBatch(moments: Tensor, x: Tensor): Pick<Moments, "mean" | "unbiased"> {
+  const count = x.numel / x.shape[1]!;
+  const [mean, variance] = moments.unbind() as [Tensor, Tensor];
+  return { mean, unbiased: variance.mul(count / (count - 1)) };
 }

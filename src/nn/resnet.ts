@@ -38,10 +38,10 @@ export class Bottleneck extends Module {
 
   /** [B, inChannels, H, W] -> [B, 4 channels, H / stride, W / stride] */
   forward(x: Tensor): Tensor {
-    const narrow = this.bn1.forward(this.conv1.forward(x)).relu_();
-    const mixed = this.bn2.forward(this.conv2.forward(narrow)).relu_();
-    const wide = this.bn3.forward(this.conv3.forward(this.#pool(mixed)));
-    return wide.add_(this.#identity(x)).relu_();
+    const narrow = this.bn1.forward(this.conv1.forward(x), { isRectified: true });
+    const mixed = this.bn2.forward(this.conv2.forward(narrow), { isRectified: true });
+    const wide = this.conv3.forward(this.#pool(mixed));
+    return this.bn3.forward(wide, { shortcut: this.#identity(x), isRectified: true });
   }
 
   #identity(x: Tensor): Tensor {

@@ -6,7 +6,8 @@ import { Tensor } from "./ops.generated.ts";
 
 /** Whether the kernels take it, the norm's with parameters of float32: a stream x and an f of that type on a CPU with AVX-512. */
 export function fusesResidual(x: Tensor, type: DType): boolean {
-  const isPair = type === "bfloat16" ? x.dtype === "float32" || x.dtype === type : x.dtype === "float32" && x.dtype === type;
+  const isPair =
+    type === "bfloat16" ? x.dtype === "float32" || x.dtype === type : x.dtype === "float32" && x.dtype === type;
   return isPair && x.device === "cpu" && native.hasAvx512BFloat16();
 }
 

@@ -1,0 +1,320 @@
+// Batch norm in training, with the sum with a shortcut and the rectifier that may follow it, of channels-last pictures of float32 or
+// bfloat16 with AVX-512: as few passes over memory as there can be.
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/record_function.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "avx512.h"
+#include "convert.h"
+
+namespace fastclip {
+namespace {
+
+// Rows of a stripe, whose sums are taken together while it lies in the core's cache. They do not depend on the number of threads.
+int64_t stripeRows(int64_t channels, int64_t bytes) { return std::clamp<int64_t>((int64_t{1} << 17) / (channels * bytes), 16, 1024); }
+
+// Pictures as rows of channels.
+struct Pictures {
+  const at::Tensor& tensor;
+  int64_t channels, rows, stripe, stripes;
+
+  explicit Pictures(const at::Tensor& x) : tensor(x) {
+    const bool isTaken = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
+    if (!isTaken || !x.is_cpu() || x.dim() != 4 || x.numel() == 0 || !x.is_contiguous(at::MemoryFormat::ChannelsLast))
+      throw BadArgument("x: expected channels-last pictures of float32 or bfloat16 on a CPU");
+    channels = x.size(1);
+    rows = x.numel() / channels;
+    stripe = stripeRows(channels, x.element_size());
+    stripes = (rows + stripe - 1) / stripe;
+  }
+  bool isBFloat16() const { return tensor.scalar_type() == at::kBFloat16; }
+
+  // `other`'s numbers, of which there has to be one for each of these.
+  template <typename T>
+  T* alike(const at::Tensor& other, const char* what) const {
+    if (other.scalar_type() != tensor.scalar_type() || !other.is_cpu() || other.sizes() != tensor.sizes() ||
+        !other.is_contiguous(at::MemoryFormat::ChannelsLast))
+      throw BadArgument(std::string(what) + ": expected the type, shape and layout of x");
+    return static_cast<T*>(other.mutable_data_ptr());
+  }
+  const float* perChannel(const at::Tensor& other, at::IntArrayRef shape, const char* what) const {
+    if (other.scalar_type() != at::kFloat || !other.is_cpu() || !other.is_contiguous() || other.sizes() != shape)
+      throw BadArgument(std::string(what) + ": expected contiguous float32 on a CPU, " + c10::str(shape));
+    return other.const_data_ptr<float>();
+  }
+  // body(stripe, first row, row after the last)
+  template <typename Body>
+  void forEachStripe(const Body& body) const {
+    at::parallel_for(0, stripes, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) body(i, i * stripe, std::min(rows, (i + 1) * stripe));
+    });
+  }
+};
+
+// Two numbers a channel and stripe, [stripes, 2, channels].
+class Partial {
+ public:
+  explicit Partial(const Pictures& all) : channels_(all.channels), stripes_(all.stripes), numbers_(2 * all.channels * all.stripes) {}
+  float* first(int64_t stripe) { return numbers_.data() + 2 * stripe * channels_; }
+  float* second(int64_t stripe) { return first(stripe) + channels_; }
+  std::vector<double> sums(bool isSecond) {
+    std::vector<double> result(channels_);
+    for (int64_t i = 0; i < stripes_; ++i)
+      for (int64_t c = 0; c < channels_; ++c) result[c] += (isSecond ? second(i) : first(i))[c];
+    return result;
+  }
+
+ private:
+  int64_t channels_, stripes_;
+  std::vector<float> numbers_;
+};
+
+constexpr int64_t kRows = 4;  // that go into a sum at a time
+
+// Adds a stripe's rows to sums[c].
+template <typename T>
+FASTCLIP_AVX512 void addRows(const T* x, int64_t rows, int64_t channels, float* sums) {
+  for (int64_t row = 0; row < rows; row += kRows)
+    for (int64_t c = 0; c < channels; c += kLanes) {
+      const __mmask16 mask = lanes(c, channels);
+      const int64_t count = std::min(kRows, rows - row);
+      __m512 sum = load(sums + c, mask);
+      for (int64_t i = 0; i < count; ++i) sum = _mm512_add_ps(sum, load(x + (row + i) * channels + c, mask));
+      store(sums + c, mask, sum);
+    }
+}
+
+// Adds their distances from means[c] to sums[c], and the squares of these to squares[c].
+template <typename T>
+FASTCLIP_AVX512 void addDistances(const T* x, int64_t rows, int64_t channels, const float* means, float* sums, float* squares) {
+  for (int64_t row = 0; row < rows; row += kRows)
+    for (int64_t c = 0; c < channels; c += kLanes) {
+      const __mmask16 mask = lanes(c, channels);
+      const int64_t count = std::min(kRows, rows - row);
+      const __m512 mean = load(means + c, mask);
+      __m512 sum = load(sums + c, mask), square = load(squares + c, mask);
+      for (int64_t i = 0; i < count; ++i) {
+        const __m512 distance = _mm512_maskz_sub_ps(mask, load(x + (row + i) * channels + c, mask), mean);
+        sum = _mm512_add_ps(sum, distance);
+        square = _mm512_fmadd_ps(distance, distance, square);
+      }
+      store(sums + c, mask, sum);
+      store(squares + c, mask, square);
+    }
+}
+
+// The mean of a stripe's rows, and the sum of the squares of their distances from it; both are 0 before. What a mean of large numbers is off is
+// seen in the distances from it.
+template <typename T>
+void stripeMoments(const T* x, int64_t rows, int64_t channels, float* means, float* squares) {
+  const float share = 1.0f / static_cast<float>(rows);
+  addRows(x, rows, channels, means);
+  for (int64_t c = 0; c < channels; ++c) means[c] *= share;
+  std::vector<float> rest(channels);
+  addDistances(x, rows, channels, means, rest.data(), squares);
+  for (int64_t c = 0; c < channels; ++c) {
+    means[c] += rest[c] * share;
+    squares[c] -= rest[c] * rest[c] * share;
+  }
+}
+
+// The moments of all rows from those of the stripes: mean and (biased) variance of each channel, [2, channels].
+at::Tensor combine(const Pictures& all, Partial& partial) {
+  at::Tensor moments = at::empty({2, all.channels}, at::kFloat);
+  float* const to = moments.mutable_data_ptr<float>();
+  for (int64_t c = 0; c < all.channels; ++c) {
+    double count = 0, mean = 0, squares = 0;
+    for (int64_t i = 0; i < all.stripes; ++i) {
+      const auto more = static_cast<double>(std::min(all.stripe, all.rows - i * all.stripe));
+      const double distance = partial.first(i)[c] - mean;
+      squares += partial.second(i)[c] + distance * distance * count * more / (count + more);
+      mean += distance * more / (count + more);
+      count += more;
+    }
+    to[c] = static_cast<float>(mean);
+    to[all.channels + c] = static_cast<float>(squares / count);
+  }
+  return moments;
+}
+
+// y = x scale + shift, channel by channel.
+struct Affine {
+  std::vector<float> scale, shift;
+  Affine(const float* moments, const float* weight, const float* bias, int64_t channels, double eps) : scale(channels), shift(channels) {
+    for (int64_t c = 0; c < channels; ++c) {
+      scale[c] = static_cast<float>(weight[c] / std::sqrt(moments[channels + c] + eps));
+      shift[c] = static_cast<float>(bias[c] - static_cast<double>(moments[c]) * scale[c]);
+    }
+  }
+  FASTCLIP_AVX512 __m512 at(__m512 x, int64_t c, __mmask16 mask) const {
+    return _mm512_fmadd_ps(x, load(scale.data() + c, mask), load(shift.data() + c, mask));
+  }
+};
+
+template <typename T>
+struct Forward {
+  const T* x;
+  const T* shortcut;  // or null
+  T* output;
+  bool isRectified;
+};
+
+template <typename T>
+FASTCLIP_AVX512 void normalizeRows(const Forward<T>& all, const Affine& affine, int64_t begin, int64_t end, int64_t channels) {
+  const __m512 lowest = all.isRectified ? _mm512_setzero_ps() : _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+  for (int64_t row = begin; row < end; ++row)
+    for (int64_t c = 0; c < channels; c += kLanes) {
+      const __mmask16 mask = lanes(c, channels);
+      const int64_t at = row * channels + c;
+      __m512 y = affine.at(load(all.x + at, mask), c, mask);
+      if (all.shortcut != nullptr) y = _mm512_add_ps(y, load(all.shortcut + at, mask));
+      store(all.output + at, mask, _mm512_max_ps(lowest, y));  // in this order NaN stays NaN
+    }
+}
+
+template <typename T>
+napi_value forwardOf(Call& call, const Pictures& all) {
+  const at::Tensor& weight = call.environment.tensors.get(toDouble(call.env, call[1], "weight"));
+  const at::Tensor& bias = call.environment.tensors.get(toDouble(call.env, call[2], "bias"));
+  const double eps = toDouble(call.env, call[3], "eps");
+  at::Tensor output = at::empty_like(all.tensor);
+  Forward<T> task{all.alike<const T>(all.tensor, "x"), nullptr, all.alike<T>(output, "output"), toBool(call.env, call[4], "isRectified")};
+  if (!isNullish(call.env, call[5])) task.shortcut = all.alike<const T>(call.environment.tensors.get(toDouble(call.env, call[5], "shortcut")), "shortcut");
+  RECORD_FUNCTION("fastclip::batchNorm", std::vector<c10::IValue>());
+  Partial partial(all);
+  all.forEachStripe([&](int64_t i, int64_t begin, int64_t end) {
+    stripeMoments(task.x + begin * all.channels, end - begin, all.channels, partial.first(i), partial.second(i));
+  });
+  at::Tensor moments = combine(all, partial);
+  const Affine affine(moments.const_data_ptr<float>(), all.perChannel(weight, {all.channels}, "weight"),
+                      all.perChannel(bias, {all.channels}, "bias"), all.channels, eps);
+  all.forEachStripe([&](int64_t, int64_t begin, int64_t end) { normalizeRows(task, affine, begin, end, all.channels); });
+  return fromTensors(call, {std::move(output), std::move(moments)});
+}
+
+// What the gradient of x is made of.
+template <typename T>
+struct Backward {
+  const T* x;
+  const T* gradient;  // of the output
+  const T* output;    // where a shortcut is in it, else null: without one it is computed again
+  T* shortcut;        // where the gradient from before the rectifier goes, which is the shortcut's
+  T* target;
+  const Affine& affine;
+  const float* means;
+  bool isRectified;
+};
+
+// The gradient before the rectifier.
+template <typename T>
+FASTCLIP_AVX512 inline __m512 passed(const Backward<T>& all, __m512 x, int64_t at, int64_t c, __mmask16 mask) {
+  const __m512 gradient = load(all.gradient + at, mask);
+  if (!all.isRectified) return gradient;
+  const __m512 y = all.output != nullptr ? load(all.output + at, mask) : all.affine.at(x, c, mask);
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_NLE_UQ), gradient);
+}
+
+// Adds the gradients of a stripe to sums[c], and times x - mean to products[c].
+template <typename T>
+FASTCLIP_AVX512 void sumRows(const Backward<T>& all, int64_t begin, int64_t end, int64_t channels, float* sums, float* products) {
+  for (int64_t row = begin; row < end; row += kRows)
+    for (int64_t c = 0; c < channels; c += kLanes) {
+      const __mmask16 mask = lanes(c, channels);
+      const int64_t count = std::min(kRows, end - row);
+      const __m512 mean = load(all.means + c, mask);
+      __m512 sum = load(sums + c, mask), product = load(products + c, mask);
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t at = (row + i) * channels + c;
+        const __m512 x = load(all.x + at, mask), gradient = passed(all, x, at, c, mask);
+        sum = _mm512_add_ps(sum, gradient);
+        product = _mm512_fmadd_ps(gradient, _mm512_sub_ps(x, mean), product);
+        if (all.shortcut != nullptr) store(all.shortcut + at, mask, gradient);
+      }
+      store(sums + c, mask, sum);
+      store(products + c, mask, product);
+    }
+}
+
+// target = gradient a + x b + c, by channel.
+struct Combination {
+  std::vector<float> ofGradient, ofX, constant;
+};
+
+template <typename T>
+FASTCLIP_AVX512 void backwardRows(const Backward<T>& all, const Combination& factors, int64_t begin, int64_t end, int64_t channels) {
+  for (int64_t row = begin; row < end; ++row)
+    for (int64_t c = 0; c < channels; c += kLanes) {
+      const __mmask16 mask = lanes(c, channels);
+      const int64_t at = row * channels + c;
+      const __m512 x = load(all.x + at, mask);
+      const __m512 rest = _mm512_fmadd_ps(x, load(factors.ofX.data() + c, mask), load(factors.constant.data() + c, mask));
+      store(all.target + at, mask, _mm512_fmadd_ps(passed(all, x, at, c, mask), load(factors.ofGradient.data() + c, mask), rest));
+    }
+}
+
+template <typename T>
+napi_value backwardOf(Call& call, const Pictures& all) {
+  const auto tensorAt = [&](size_t i, const char* what) -> const at::Tensor& { return call.environment.tensors.get(toDouble(call.env, call[i], what)); };
+  const float* moments = all.perChannel(tensorAt(2, "moments"), {2, all.channels}, "moments");
+  const float* weight = all.perChannel(tensorAt(3, "weight"), {all.channels}, "weight");
+  const double eps = toDouble(call.env, call[5], "eps");
+  const Affine affine(moments, weight, all.perChannel(tensorAt(4, "bias"), {all.channels}, "bias"), all.channels, eps);
+  at::Tensor target = at::empty_like(all.tensor);
+  Backward<T> task{all.alike<const T>(all.tensor, "x"), all.alike<const T>(tensorAt(0, "gradient"), "gradient"), nullptr, nullptr,
+                   all.alike<T>(target, "target"), affine, moments, toBool(call.env, call[6], "isRectified")};
+  std::vector<at::Tensor> results{target, at::empty({all.channels}, at::kFloat), at::empty({all.channels}, at::kFloat)};
+  if (!isNullish(call.env, call[7])) {
+    task.output = all.alike<const T>(tensorAt(7, "output"), "output");
+    results.push_back(at::empty_like(all.tensor));
+    task.shortcut = all.alike<T>(results.back(), "shortcut");
+  }
+  RECORD_FUNCTION("fastclip::batchNormBackward", std::vector<c10::IValue>());
+  Partial partial(all);
+  all.forEachStripe([&](int64_t i, int64_t begin, int64_t end) { sumRows(task, begin, end, all.channels, partial.first(i), partial.second(i)); });
+  const std::vector<double> sums = partial.sums(false), products = partial.sums(true);
+  Combination factors{std::vector<float>(all.channels), std::vector<float>(all.channels), std::vector<float>(all.channels)};
+  float* const ofWeight = results[1].mutable_data_ptr<float>();
+  float* const ofBias = results[2].mutable_data_ptr<float>();
+  const auto count = static_cast<double>(all.rows);
+  for (int64_t c = 0; c < all.channels; ++c) {
+    const double rstd = 1 / std::sqrt(moments[all.channels + c] + eps), scale = weight[c] * rstd;
+    const double slope = -scale * rstd * rstd * products[c] / count;
+    factors.ofGradient[c] = static_cast<float>(scale);
+    factors.ofX[c] = static_cast<float>(slope);
+    factors.constant[c] = static_cast<float>(-scale * sums[c] / count - slope * moments[c]);
+    ofWeight[c] = static_cast<float>(products[c] * rstd);
+    ofBias[c] = static_cast<float>(sums[c]);
+  }
+  if (task.shortcut != nullptr) {
+    task.gradient = task.shortcut;
+    task.isRectified = false;
+  }
+  all.forEachStripe([&](int64_t, int64_t begin, int64_t end) { backwardRows(task, factors, begin, end, all.channels); });
+  return fromTensors(call, std::move(results));
+}
+
+}  // namespace
+
+// batchNorm(x [B, C, H, W], weight, bias, eps, isRectified, shortcut or null) -> the norm's output, plus the shortcut, rectified; and the mean and the
+// (biased) variance of each channel, [2, C]
+static napi_value batchNorm(Call& call) {
+  const Pictures all(call.environment.tensors.get(toDouble(call.env, call[0], "x")));
+  return (all.isBFloat16() ? forwardOf<BFloat16> : forwardOf<float>)(call, all);
+}
+
+// batchNormBackward(gradient, x, moments, weight, bias, eps, isRectified, output or null) -> the gradients of x, weight and bias;
+// with an output, which is asked for where a shortcut is in it, that of the shortcut too
+static napi_value batchNormBackward(Call& call) {
+  const Pictures all(call.environment.tensors.get(toDouble(call.env, call[1], "x")));
+  return (all.isBFloat16() ? backwardOf<BFloat16> : backwardOf<float>)(call, all);
+}
+
+void defineBatchNorm(napi_env env, napi_value exports) {
+  define(env, exports, {{"batchNorm", guarded<batchNorm>}, {"batchNormBackward", guarded<batchNormBackward>}});
+}
+
+}  // namespace fastclip
