@@ -117,7 +117,7 @@ function residual(type: Type, branch: Type): Case[] {
     {
       name: "its way back",
       kernel: () => fusedNormBackward(gradient, { x, moments, weight, passed }),
-      plain: () => nativeLayerNormBackward(gradient.to(type), task)[0].add_(passed),
+      plain: () => nativeLayerNormBackward(gradient.to(type), task)[0]!.add_(passed),
     },
   ];
   if (type === branch) return cases;

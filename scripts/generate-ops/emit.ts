@@ -25,6 +25,7 @@ import { type DType, dtypeCode } from "./dtype.ts";
 
 const helpers = `
 const wrap = (handle: unknown): Tensor => new Tensor(handle as number);
+const wrapAny = (handle: unknown): Tensor | undefined => (handle === null ? undefined : wrap(handle));
 const wrapAll = (handles: unknown): Tensor[] => (handles as number[]).map(wrap);
 const handles = (tensors: readonly Tensor[]): number[] => tensors.map((tensor) => tensor.handle);
 `;
@@ -93,7 +94,10 @@ function expressionStatement(expression: string): string {
 
 function returned(schema: Schema, expression: string, self: string): { type: string; statement: string } {
   if (schema.returnsSelf) return { type: self, statement: `${expressionStatement(expression)}\n  return ${self};` };
+  // What the mask leaves out does not come.
+  const isMasked = schema.arguments.some(({ name }) => name === "output_mask");
   const one = (type: string, value: string): [string, string] => {
+    if (type === "Tensor" && isMasked) return ["Tensor | undefined", `wrapAny(${value})`];
     if (type === "Tensor") return ["Tensor", `wrap(${value})`];
     if (type === "Tensor[]") return ["Tensor[]", `wrapAll(${value})`];
     // A scalar out of a bool tensor comes as true or false.

@@ -1,5 +1,6 @@
 import {
   AttentionPool2d,
+  averagePool,
   BatchNorm2d,
   Bottleneck,
   Conv2d,
@@ -73,8 +74,8 @@ export class ModifiedResNet extends Module {
   }
 
   #begin(images: Tensor): Tensor {
-    return this.#stem
-      .reduce((x, { conv, bn }) => bn.forward(conv.forward(x), { isRectified: true }), images)
-      .avgPool2d([2, 2]);
+    let x = images;
+    for (const { conv, bn } of this.#stem) x = bn.forward(conv.forward(x), { isRectified: true });
+    return averagePool(x, 2);
   }
 }

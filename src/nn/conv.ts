@@ -1,6 +1,18 @@
-import { conv2d, linear, type Tensor } from "../tensor/index.ts";
+import {
+  autocastType,
+  conv2d,
+  convolutionBackward,
+  type DType,
+  differentiable,
+  linear,
+  type Tensor,
+  withoutAutocast,
+} from "../tensor/index.ts";
 import { uniformByFanIn } from "./init.ts";
 import { Module } from "./module.ts";
+
+/** What ours have nothing of. */
+const plain = { dilation: [1, 1], transposed: false, outputPadding: [0, 0], groups: 1 };
 
 /** A convolution with a square kernel and no bias. Its weight lies channels-last in memory, the faster layout. */
 export class Conv2d extends Module {
@@ -20,7 +32,31 @@ export class Conv2d extends Module {
 
   /** [B, inChannels, H, W] -> [B, outChannels, H', W'] */
   forward(x: Tensor): Tensor {
+    const type = x.device === "cpu" ? autocastType("cpu") : undefined;
+    if (type !== undefined) return this.#forwardIn(type, x);
     return conv2d(x, this.weight, { stride: this.#stride, padding: this.#padding });
+  }
+
+  /** Under autocast, with the derivative written out: the weight's cast does not wait for it in memory, and its gradient stays in the type. */
+  #forwardIn(type: DType, x: Tensor): Tensor {
+    const { weight } = this;
+    const geometry = { stride: this.#stride, padding: this.#padding };
+    const { dtype } = x;
+    return differentiable<"input">([x, weight], () =>
+      withoutAutocast({ device: "cpu" }, () => {
+        const input = x.to(type);
+        return {
+          output: conv2d(input, weight.to(type), geometry),
+          kept: { input },
+          derivative: (gradient, { input }, [ofX = false, ofWeight = false]) => {
+            const task = { ...plain, ...geometry, input, weight: weight.to(type) };
+            const outputMask = [ofX, ofWeight, false];
+            const [dx, dWeight] = convolutionBackward(gradient, { ...task, outputMask });
+            return [dx?.to(dtype), dWeight];
+          },
+        };
+      }),
+    );
   }
 }
 

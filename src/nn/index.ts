@@ -1,6 +1,7 @@
 // Layers and blocks of neural networks.
 export { gelu, quickGelu } from "./activation.ts";
 export { MultiheadAttention, type TokenPick } from "./attention.ts";
+export { averagePool } from "./average-pool.ts";
 export { BatchNorm2d } from "./batch-norm.ts";
 export { Conv2d, PatchConv2d } from "./conv.ts";
 export { Embedding } from "./embedding.ts";

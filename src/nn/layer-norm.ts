@@ -56,7 +56,7 @@ export class LayerNorm extends Module {
       weight: this.weight,
       bias: this.bias,
       outputMask: [true, true, true],
-    });
+    }) as [Tensor, Tensor, Tensor];
     return { dx: dx.add_(passed), weight, bias };
   }
 

@@ -1,5 +1,6 @@
 // The pieces of CLIP's modified ResNet: a bottleneck that pools before it strides, and attention in place of the last pooling.
 import { cat, randn, type Tensor } from "../tensor/index.ts";
+import { averagePool } from "./average-pool.ts";
 import { BatchNorm2d } from "./batch-norm.ts";
 import { Conv2d } from "./conv.ts";
 import { Linear } from "./linear.ts";
@@ -50,7 +51,7 @@ export class Bottleneck extends Module {
   }
 
   #pool(x: Tensor): Tensor {
-    return this.#stride === 1 ? x : x.avgPool2d([this.#stride, this.#stride]);
+    return this.#stride === 1 ? x : averagePool(x, this.#stride);
   }
 }
 

@@ -143,6 +143,7 @@ const op_nativeLayerNorm = operator("aten::native_layer_norm", "");
 const op_nativeLayerNormBackward = operator("aten::native_layer_norm_backward", "");
 const op_batchNorm = operator("aten::batch_norm", "");
 const op_conv2d = operator("aten::conv2d", "");
+const op_convolutionBackward = operator("aten::convolution_backward", "");
 const op_avgPool2d = operator("aten::avg_pool2d", "");
 const op_dropout = operator("aten::dropout", "");
 const op_scaledDotProductAttention = operator("aten::scaled_dot_product_attention", "");
@@ -161,6 +162,7 @@ const op_fusedAdamw_ = operator("aten::_fused_adamw_", "");
 const op_fusedSgd_ = operator("aten::_fused_sgd_", "");
 
 const wrap = (handle: unknown): Tensor => new Tensor(handle as number);
+const wrapAny = (handle: unknown): Tensor | undefined => (handle === null ? undefined : wrap(handle));
 const wrapAll = (handles: unknown): Tensor[] => (handles as number[]).map(wrap);
 const handles = (tensors: readonly Tensor[]): number[] => tensors.map((tensor) => tensor.handle);
 
@@ -1072,9 +1074,9 @@ export function nativeLayerNorm(input: Tensor, normalizedShape: readonly number[
 /**
  * aten::native_layer_norm_backward(Tensor grad_out, Tensor input, SymInt[] normalized_shape, Tensor mean, Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)
  */
-export function nativeLayerNormBackward(gradOut: Tensor, options: { input: Tensor; normalizedShape: readonly number[]; mean: Tensor; rstd: Tensor; weight?: Tensor | undefined; bias?: Tensor | undefined; outputMask: readonly boolean[] }): [Tensor, Tensor, Tensor] {
+export function nativeLayerNormBackward(gradOut: Tensor, options: { input: Tensor; normalizedShape: readonly number[]; mean: Tensor; rstd: Tensor; weight?: Tensor | undefined; bias?: Tensor | undefined; outputMask: readonly boolean[] }): [Tensor | undefined, Tensor | undefined, Tensor | undefined] {
   const results = call(op_nativeLayerNormBackward, gradOut.handle, options.input.handle, options.normalizedShape, options.mean.handle, options.rstd.handle, options.weight?.handle, options.bias?.handle, options.outputMask) as unknown[];
-  return [wrap(results[0]), wrap(results[1]), wrap(results[2])];
+  return [wrapAny(results[0]), wrapAny(results[1]), wrapAny(results[2])];
 }
 
 /**
@@ -1089,6 +1091,14 @@ export function batchNorm(input: Tensor, options: { weight?: Tensor | undefined;
  */
 export function conv2d(input: Tensor, weight: Tensor, options?: { bias?: Tensor | undefined; stride?: readonly number[] | undefined; padding?: readonly number[] | undefined; dilation?: readonly number[] | undefined; groups?: number | undefined }): Tensor {
   return wrap(call(op_conv2d, input.handle, weight.handle, options?.bias?.handle, options?.stride, options?.padding, options?.dilation, options?.groups));
+}
+
+/**
+ * aten::convolution_backward(Tensor grad_output, Tensor input, Tensor weight, SymInt[]? bias_sizes, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor)
+ */
+export function convolutionBackward(gradOutput: Tensor, options: { input: Tensor; weight: Tensor; biasSizes?: readonly number[] | undefined; stride: readonly number[]; padding: readonly number[]; dilation: readonly number[]; transposed: boolean; outputPadding: readonly number[]; groups: number; outputMask: readonly boolean[] }): [Tensor | undefined, Tensor | undefined, Tensor | undefined] {
+  const results = call(op_convolutionBackward, gradOutput.handle, options.input.handle, options.weight.handle, options.biasSizes, options.stride, options.padding, options.dilation, options.transposed, options.outputPadding, options.groups, options.outputMask) as unknown[];
+  return [wrapAny(results[0]), wrapAny(results[1]), wrapAny(results[2])];
 }
 
 /**

@@ -66,7 +66,7 @@ testKernel.each(shapes.flatMap((shape) => types.map((pair) => ({ shape, ...pair 
       weight: w,
       bias: b,
       outputMask: [true, true, true],
-    });
+    }) as [Tensor, Tensor, Tensor];
     expect(found.dx.dtype).toBe(type);
     expect(relativeError(found.dx, dx.add(passed.to("float64")))).toBeLessThan(type === "float32" ? 1e-5 : 3e-3);
     expect(relativeError(found.weight, dw)).toBeLessThan(1e-5);
