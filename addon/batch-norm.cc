@@ -6,7 +6,8 @@
 #include <ATen/record_function.h>
 
 #include <cmath>
-#include <numeric>
+#include <limits>
+#include <vector>
 
 #include "avx512.h"
 #include "convert.h"

@@ -42,13 +42,17 @@ void Heartbeat::beat(const std::string& text) {
   }
 }
 
-bool Heartbeat::isOver() {
+bool Heartbeat::isOver() noexcept {
   // For so many intervals a failed collective is left to tell of it itself, and the store is not asked.
   constexpr int kPatience = 3;
   if (!answer_.valid()) {
     if (!waits->isOverdue(kPatience * interval_)) return false;
     if (!hasStore_) return true;
-    answer_ = asked([store = store_, key = keys_.over] { return store->check({key}); });
+    try {
+      answer_ = asked([store = store_, key = keys_.over] { return store->check({key}); });
+    } catch (const std::system_error&) {
+      return false;  // there is no thread for it now
+    }
   }
   constexpr std::chrono::milliseconds kAnswer{100};
   if (answer_.wait_for(kAnswer) != std::future_status::ready) return false;

@@ -27,7 +27,7 @@ class Heartbeat : public DistributedObject {
   void run() noexcept;
   void beat(const std::string& text);
   // Whether nobody answers to what this process waits for.
-  bool isOver();
+  bool isOver() noexcept;
 
   c10::intrusive_ptr<c10d::Store> store_;  // a connection of its own: a blocked call holds its store's lock
   Keys keys_;

@@ -62,8 +62,7 @@ static napi_value groupOpen(Call& call) {
   const int64_t rank = toInt(call.env, call[1], "rank");
   if (size < 1 || size > INT32_MAX || rank < 0 || rank >= size)
     throw BadArgument("rank " + std::to_string(rank) + " of " + std::to_string(size) + " processes");
-  auto object = std::make_shared<GroupObject>();
-  object->waits = argumentAt<Heartbeat>(call, 6, "a heartbeat").waits;
+  auto object = std::make_shared<GroupObject>(argumentAt<Heartbeat>(call, 6, "a heartbeat").waits);
   const std::chrono::milliseconds timeout = toTimeout(call, 3);
   const std::string at = toString(call.env, call[4], "interface or address");
   const int64_t cudaDevice = toInt(call.env, call[5], "CUDA device");
@@ -118,7 +117,7 @@ Collective startReduceScatter(const GroupObject& object, at::Tensor output, at::
   if (input.is_cpu()) {
     const at::Tensor sum = input.clone();
     Collective result = startAllReduce(object, sum);
-    result.finish = [output, part = sum.chunk(object.size())[object.group->getRank()]] { at::Tensor(output).copy_(part); };
+    result.finish = [output, part = sum.narrow(0, object.group->getRank() * output.numel(), output.numel())] { at::Tensor(output).copy_(part); };
     return result;
   }
   return collective(object, input, [&](auto& backend) {

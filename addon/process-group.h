@@ -9,12 +9,13 @@ namespace fastclip {
 
 // The processes of a run. c10d's collectives are called on a backend; its Reducer wants the group around them.
 struct GroupObject : DistributedObject {
+  explicit GroupObject(std::shared_ptr<Waits> given) : waits(std::move(given)) {}
   ~GroupObject() override;
   // What carries tensors of this device.
   c10d::Backend& backendOf(const at::Tensor& tensor) const;
   int size() const { return group->getSize(); }
 
-  std::shared_ptr<Waits> waits;
+  const std::shared_ptr<Waits> waits;
   c10::intrusive_ptr<c10d::ProcessGroup> group;
   c10::intrusive_ptr<c10d::Backend> gloo, nccl;  // nccl is empty unless it was asked for
 };

@@ -1,10 +1,12 @@
 // Layers of both towers, forward and back on the CPU in bfloat16: branches of a block, x + f(norm(x)), with the derivative that
-// src/nn/residual.ts writes out and with autograd's over libtorch's kernels, patches as a product of matrices and as a convolution, and batch norms with
-// what follows them in one kernel and in libtorch's. In turns; what is kept is the memory that is taken between both ways, the output not counted.
+// src/nn/residual.ts writes out and with autograd's over libtorch's kernels, patches as a product of matrices and as a convolution, and what
+// ResNets are made of beside libtorch's. In turns; what is kept is the memory that is taken between both ways, the output not counted.
 //   npx tsx bench/layers.ts [--samples 32] [--turns 15] [--threads 1] [--json FILE] [--docs]
 import { parseArgs } from "node:util";
 import {
+  averagePool,
   BatchNorm2d,
+  Conv2d,
   gelu,
   LayerNorm,
   type Module,
@@ -95,10 +97,26 @@ function normOfBatch(channels: number, isLast: boolean): Layer {
   };
 }
 
+function pooling(): Layer {
+  return { parameters: [], ours: (x) => averagePool(x, 2), plain: (x) => x.avgPool2d([2, 2]) };
+}
+
+function convolution(channels: number): Layer {
+  const module = new Conv2d(channels, channels, { kernel: 3, padding: 1 });
+  return {
+    parameters: parametersOf(module),
+    ours: (x) => module.forward(x),
+    plain: (x) => conv2d(x, module.weight, { padding: [1, 1] }),
+  };
+}
+
 const channelsLast = (x: Tensor): Tensor => x.contiguous({ memoryFormat: "channelsLast" });
 const tokensOf = (...shape: number[]): Tensor => randn(shape).to("bfloat16").requireGrad();
 const images = (): Tensor => channelsLast(randn([samples, 3, 224, 224]));
-const features = (): Tensor => channelsLast(randn([samples, 256, 56, 56]).to("bfloat16")).requireGrad();
+const features = (channels: number, side: number): Tensor =>
+  channelsLast(randn([samples, channels, side, side]).to("bfloat16")).requireGrad();
+const early = (): Tensor => features(256, 56);
+const late = (): Tensor => features(512, 7);
 
 const blocks = [
   { name: "pictures of ViT-B-32", width: 768, tokens: 50, isCausal: false },
@@ -116,8 +134,10 @@ const cases: readonly Case[] = [
       { name: `perceptron, ${name}`, input, make: () => perceptron(width) },
     ];
   }),
-  { name: "batch norm and rectifier of RN50", input: features, make: () => normOfBatch(256, false) },
-  { name: "the same with a shortcut", input: features, make: () => normOfBatch(256, true) },
+  { name: "batch norm and rectifier of RN50", input: early, make: () => normOfBatch(256, false) },
+  { name: "the same with a shortcut", input: early, make: () => normOfBatch(256, true) },
+  { name: "mean pooling of RN50", input: early, make: pooling },
+  { name: "the last 3 x 3 convolution of RN50", input: late, make: () => convolution(512) },
 ];
 
 /** Once forward and back. */

@@ -2,7 +2,7 @@ import { differentiable, empty, type Tensor } from "../tensor/index.ts";
 
 /**
  * Means of squares of `size` x `size` places side by side: [B, C, H, W] -> [B, C, H / size, W / size]. On a CPU its derivative is one copy,
- * channels-last: libtorch's takes 2.5 times as long in bfloat16 (docs/performance.md).
+ * channels-last: with libtorch's own, forward and back take twice the time in bfloat16 (docs/performance.md, "layers").
  */
 export function averagePool(x: Tensor, size: number): Tensor {
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
