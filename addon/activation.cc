@@ -89,8 +89,8 @@ void mustBeTaken(const at::Tensor& tensor, at::ScalarType type, const char* what
 
 // activateBackward(gradient, x, isQuick) -> GELU of x, or its quick form; `gradient`, of that, is overwritten with the gradient of x
 static napi_value activateBackward(Call& call) {
-  const at::Tensor& gradient = call.environment.tensors.get(toDouble(call.env, call[0], "gradient"));
-  const at::Tensor& x = call.environment.tensors.get(toDouble(call.env, call[1], "x"));
+  const at::Tensor& gradient = toTensor(call, call[0], "gradient");
+  const at::Tensor& x = toTensor(call, call[1], "x");
   const bool isQuick = toBool(call.env, call[2], "isQuick");
   if (gradient.sizes() != x.sizes()) throw BadArgument("gradient: expected the shape of x");
   RECORD_FUNCTION("fastclip::activateBackward", std::vector<c10::IValue>());

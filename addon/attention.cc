@@ -54,7 +54,7 @@ static napi_value canAttend(Call& call) { return fromBool(call.env, at::native::
 
 // attend(projected, heads, isCausal, starts) -> [..., width]
 static napi_value attend(Call& call) {
-  const at::Tensor& projected = call.environment.tensors.get(toDouble(call.env, call[0], "tensor"));
+  const at::Tensor& projected = toTensor(call, call[0]);
   const Sequences all = sequencesOf(call, projected, 1);
   RECORD_FUNCTION("fastclip::attend", std::vector<c10::IValue>({projected, all.shape.heads, scoresOf(all)}));
   std::vector<int64_t> sizes = projected.sizes().vec();
@@ -67,8 +67,8 @@ static napi_value attend(Call& call) {
 
 // attendBackward(gradient, projected, heads, isCausal, starts) -> the gradient of `projected`, from that of what came out
 static napi_value attendBackward(Call& call) {
-  const at::Tensor& gradient = call.environment.tensors.get(toDouble(call.env, call[0], "tensor"));
-  const at::Tensor& projected = call.environment.tensors.get(toDouble(call.env, call[1], "tensor"));
+  const at::Tensor& gradient = toTensor(call, call[0], "gradient");
+  const at::Tensor& projected = toTensor(call, call[1], "projected");
   const Sequences all = sequencesOf(call, projected, 2);
   if (gradient.numel() * 3 != projected.numel() || gradient.size(-1) != all.shape.width() ||
       gradient.scalar_type() != projected.scalar_type() || !gradient.is_cpu() || !gradient.is_contiguous())

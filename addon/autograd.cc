@@ -7,10 +7,6 @@
 
 namespace fastclip {
 
-static const at::Tensor& tensorAt(Call& call, size_t index) {
-  return call.environment.tensors.get(toDouble(call.env, call[index], "tensor"));
-}
-
 // An array of tensors in which null stands for "none".
 static std::vector<at::Tensor> optionalTensors(Call& call, size_t index, const char* what) {
   std::vector<at::Tensor> result;
@@ -20,7 +16,7 @@ static std::vector<at::Tensor> optionalTensors(Call& call, size_t index, const c
     napi_value entry;
     check(napi_get_element(call.env, call[index], i, &entry));
     if (isNullish(call.env, entry)) result.emplace_back();
-    else result.push_back(call.environment.tensors.get(toDouble(call.env, entry, what)));
+    else result.push_back(toTensor(call, entry, what));
   }
   return result;
 }
@@ -46,13 +42,13 @@ static napi_value grad(Call& call) {
   return array;
 }
 
-static napi_value gradOf(Call& call) { return fromTensor(call, tensorAt(call, 0).grad()); }
+static napi_value gradOf(Call& call) { return fromTensor(call, toTensor(call, call[0]).grad()); }
 
 static napi_value setGrad(Call& call) {
-  at::Tensor tensor = tensorAt(call, 0);
+  at::Tensor tensor = toTensor(call, call[0]);
   at::Tensor gradient;
   if (!isNullish(call.env, call[1])) {
-    gradient = tensorAt(call, 1);
+    gradient = toTensor(call, call[1]);
     const bool isOfType = gradient.scalar_type() == tensor.grad_dtype().value_or(tensor.scalar_type());
     if (gradient.sizes() != tensor.sizes() || !isOfType || gradient.device() != tensor.device())
       throw BadArgument("gradient: expected the tensor's shape, element type and device");
@@ -64,14 +60,14 @@ static napi_value setGrad(Call& call) {
 
 // setGradDType(tensor, dtype): backward leaves the gradient of this leaf in that type
 static napi_value setGradDType(Call& call) {
-  tensorAt(call, 0).set_grad_dtype(toDType(call.env, call[1], "dtype"));
+  toTensor(call, call[0]).set_grad_dtype(toDType(call.env, call[1], "dtype"));
   return undefined(call.env);
 }
 
-static napi_value requiresGrad(Call& call) { return fromBool(call.env, tensorAt(call, 0).requires_grad()); }
+static napi_value requiresGrad(Call& call) { return fromBool(call.env, toTensor(call, call[0]).requires_grad()); }
 
 static napi_value setRequiresGrad(Call& call) {
-  tensorAt(call, 0).requires_grad_(toBool(call.env, call[1], "requiresGrad"));
+  toTensor(call, call[0]).requires_grad_(toBool(call.env, call[1], "requiresGrad"));
   return undefined(call.env);
 }
 

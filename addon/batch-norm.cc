@@ -117,23 +117,29 @@ FASTCLIP_AVX512 void normalizeRows(const Forward<T>& all, const Affine& affine, 
 }
 
 template <typename T>
-napi_value forwardOf(Call& call, const Pictures& all) {
-  const at::Tensor& weight = call.environment.tensors.get(toDouble(call.env, call[1], "weight"));
-  const at::Tensor& bias = call.environment.tensors.get(toDouble(call.env, call[2], "bias"));
-  const double eps = toDouble(call.env, call[3], "eps");
-  at::Tensor output = at::empty_like(all.tensor);
-  Forward<T> task{all.alike<const T>(all.tensor, "x"), nullptr, all.alike<T>(output, "output"), toBool(call.env, call[4], "isRectified")};
-  if (!isNullish(call.env, call[5])) task.shortcut = all.alike<const T>(call.environment.tensors.get(toDouble(call.env, call[5], "shortcut")), "shortcut");
-  RECORD_FUNCTION("fastclip::batchNorm", std::vector<c10::IValue>());
+at::Tensor momentsOf(const Pictures& all) {
+  const T* const x = all.alike<const T>(all.tensor, "x");
   Partial partial(all);
   all.forEachStripe([&](int64_t i, int64_t begin, int64_t end) {
-    stripeMoments(task.x + begin * all.channels, end - begin, all.channels, partial.first(i), partial.second(i));
+    stripeMoments(x + begin * all.channels, end - begin, all.channels, partial.first(i), partial.second(i));
   });
-  at::Tensor moments = combine(all, partial);
-  const Affine affine(moments.const_data_ptr<float>(), all.perChannel(weight, {all.channels}, "weight"),
-                      all.perChannel(bias, {all.channels}, "bias"), all.channels, eps);
+  return combine(all, partial);
+}
+
+template <typename T>
+at::Tensor outputOf(const Pictures& all, const Affine& affine, const at::Tensor* shortcut, bool isRectified) {
+  at::Tensor output = at::empty_like(all.tensor);
+  const Forward<T> task{all.alike<const T>(all.tensor, "x"), shortcut == nullptr ? nullptr : all.alike<const T>(*shortcut, "shortcut"),
+                        all.alike<T>(output, "output"), isRectified};
   all.forEachStripe([&](int64_t, int64_t begin, int64_t end) { normalizeRows(task, affine, begin, end, all.channels); });
-  return fromTensors(call, {std::move(output), std::move(moments)});
+  return output;
+}
+
+// From moments, weight, bias and eps, which follow each other in a call.
+Affine affineAt(Call& call, size_t place, const Pictures& all) {
+  return {all.perChannel(toTensor(call, call[place], "moments"), {2, all.channels}, "moments"),
+          all.perChannel(toTensor(call, call[place + 1], "weight"), {all.channels}, "weight"),
+          all.perChannel(toTensor(call, call[place + 2], "bias"), {all.channels}, "bias"), all.channels, toDouble(call.env, call[place + 3], "eps")};
 }
 
 // What the gradient of x is made of.
@@ -198,17 +204,16 @@ FASTCLIP_AVX512 void backwardRows(const Backward<T>& all, const Combination& fac
 
 template <typename T>
 napi_value backwardOf(Call& call, const Pictures& all) {
-  const auto tensorAt = [&](size_t i, const char* what) -> const at::Tensor& { return call.environment.tensors.get(toDouble(call.env, call[i], what)); };
-  const float* moments = all.perChannel(tensorAt(2, "moments"), {2, all.channels}, "moments");
-  const float* weight = all.perChannel(tensorAt(3, "weight"), {all.channels}, "weight");
+  const Affine affine = affineAt(call, 2, all);
+  const float* const moments = toTensor(call, call[2], "moments").const_data_ptr<float>();
+  const float* const weight = toTensor(call, call[3], "weight").const_data_ptr<float>();
   const double eps = toDouble(call.env, call[5], "eps");
-  const Affine affine(moments, weight, all.perChannel(tensorAt(4, "bias"), {all.channels}, "bias"), all.channels, eps);
   at::Tensor target = at::empty_like(all.tensor);
-  Backward<T> task{all.alike<const T>(all.tensor, "x"), all.alike<const T>(tensorAt(0, "gradient"), "gradient"), nullptr, nullptr,
+  Backward<T> task{all.alike<const T>(all.tensor, "x"), all.alike<const T>(toTensor(call, call[0], "gradient"), "gradient"), nullptr, nullptr,
                    all.alike<T>(target, "target"), affine, moments, toBool(call.env, call[6], "isRectified")};
   std::vector<at::Tensor> results{target, at::empty({all.channels}, at::kFloat), at::empty({all.channels}, at::kFloat)};
   if (!isNullish(call.env, call[7])) {
-    task.output = all.alike<const T>(tensorAt(7, "output"), "output");
+    task.output = all.alike<const T>(toTensor(call, call[7], "output"), "output");
     results.push_back(at::empty_like(all.tensor));
     task.shortcut = all.alike<T>(results.back(), "shortcut");
   }
@@ -239,22 +244,32 @@ napi_value backwardOf(Call& call, const Pictures& all) {
 
 }  // namespace
 
-// batchNorm(x [B, C, H, W], weight, bias, eps, isRectified, shortcut or null) -> the norm's output, plus the shortcut, rectified; and the mean and the
-// (biased) variance of each channel, [2, C]
-static napi_value batchNorm(Call& call) {
-  const Pictures all(call.environment.tensors.get(toDouble(call.env, call[0], "x")));
-  return (all.isBFloat16() ? forwardOf<BFloat16> : forwardOf<float>)(call, all);
+// batchNormMoments(x [B, C, H, W]) -> the mean and the (biased) variance of each channel, [2, C]
+static napi_value batchNormMoments(Call& call) {
+  const Pictures all(toTensor(call, call[0], "x"));
+  RECORD_FUNCTION("fastclip::batchNormMoments", std::vector<c10::IValue>());
+  return fromTensor(call, all.isBFloat16() ? momentsOf<BFloat16>(all) : momentsOf<float>(all));
+}
+
+// batchNormOutput(x, moments, weight, bias, eps, isRectified, shortcut or null) -> the norm's output, plus the shortcut, rectified
+static napi_value batchNormOutput(Call& call) {
+  const Pictures all(toTensor(call, call[0], "x"));
+  const Affine affine = affineAt(call, 1, all);
+  const bool isRectified = toBool(call.env, call[5], "isRectified");
+  const at::Tensor* const shortcut = isNullish(call.env, call[6]) ? nullptr : &toTensor(call, call[6], "shortcut");
+  RECORD_FUNCTION("fastclip::batchNormOutput", std::vector<c10::IValue>());
+  return fromTensor(call, (all.isBFloat16() ? outputOf<BFloat16> : outputOf<float>)(all, affine, shortcut, isRectified));
 }
 
 // batchNormBackward(gradient, x, moments, weight, bias, eps, isRectified, output or null) -> the gradients of x, weight and bias;
 // with an output, which is asked for where a shortcut is in it, that of the shortcut too
 static napi_value batchNormBackward(Call& call) {
-  const Pictures all(call.environment.tensors.get(toDouble(call.env, call[1], "x")));
+  const Pictures all(toTensor(call, call[1], "x"));
   return (all.isBFloat16() ? backwardOf<BFloat16> : backwardOf<float>)(call, all);
 }
 
 void defineBatchNorm(napi_env env, napi_value exports) {
-  define(env, exports, {{"batchNorm", guarded<batchNorm>}, {"batchNormBackward", guarded<batchNormBackward>}});
+  define(env, exports, {{"batchNormMoments", guarded<batchNormMoments>}, {"batchNormOutput", guarded<batchNormOutput>}, {"batchNormBackward", guarded<batchNormBackward>}});
 }
 
 }  // namespace fastclip

@@ -85,7 +85,13 @@ std::vector<int64_t> toIntList(napi_env env, napi_value value, const char* what)
   return result;
 }
 
-static const at::Tensor& toTensor(Call& call, napi_value value, const char* what) {
+const at::Tensor& toTensor(Call& call, napi_value value) {
+  double handle = 0;
+  if (napi_get_value_double(call.env, value, &handle) != napi_ok) wrong("tensor", "a tensor");
+  return call.environment.tensors.get(handle);
+}
+
+const at::Tensor& toTensor(Call& call, napi_value value, const char* what) {
   double handle = 0;
   if (napi_get_value_double(call.env, value, &handle) != napi_ok) wrong(what, "a tensor");
   try {

@@ -111,7 +111,7 @@ static auto asNode(FunctionNode* node, const Pointer*) { return Pointer::unsafe_
 // and dropped with the graph.
 static napi_value recordFunction(Call& call) {
   const variable_list inputs = toTensorList(call, call[0], "inputs");
-  at::Tensor output = call.environment.tensors.get(toDouble(call.env, call[1], "output")).variable_data();
+  at::Tensor output = toTensor(call, call[1], "output").variable_data();
   const variable_list kept = toTensorList(call, call[2], "kept");
   napi_valuetype type;
   check(napi_typeof(call.env, call[3], &type));

@@ -86,7 +86,7 @@ static napi_value gatherOpen(Call& call) {
 static napi_value gather(Call& call) {
   argumentAt<Gathering>(call, 0, "a gathering");
   const auto gathering = std::dynamic_pointer_cast<Gathering>(objectAt(call, 0));
-  const at::Tensor input = call.environment.tensors.get(toDouble(call.env, call[1], "tensor"));
+  const at::Tensor input = toTensor(call, call[1]);
   if (input.dim() == 0) throw BadArgument("gather: expected a tensor with a first dimension");
   return fromTensor(call, Gather::apply(input, gathering));
 }

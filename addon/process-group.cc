@@ -83,7 +83,7 @@ static napi_value groupOpen(Call& call) {
 static const GroupObject& groupAt(Call& call) { return argumentAt<GroupObject>(call, 0, "a process group"); }
 
 static at::Tensor tensorAt(Call& call, size_t index) {
-  const at::Tensor tensor = call.environment.tensors.get(toDouble(call.env, call[index], "tensor")).detach();
+  const at::Tensor tensor = toTensor(call, call[index]).detach();
   if (!tensor.is_contiguous()) throw BadArgument("a collective needs contiguous tensors");
   return tensor;
 }

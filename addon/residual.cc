@@ -29,10 +29,6 @@ T* dataOf(const at::Tensor& tensor, at::IntArrayRef shape, const char* what) {
   else return static_cast<T*>(tensor.mutable_data_ptr());
 }
 
-const at::Tensor& tensorAt(Call& call, size_t place, const char* what) {
-  return call.environment.tensors.get(toDouble(call.env, call[place], what));
-}
-
 // The stream, [..., width].
 struct Stream {
   const at::Tensor& tensor;
@@ -128,8 +124,8 @@ template <typename X, typename H>
 napi_value normalizeOf(Call& call, const Stream& stream) {
   const int64_t width = stream.width;
   const X* const x = dataOf<const X>(stream.tensor, stream.shape(), "x");
-  const Affine affine{dataOf<const float>(tensorAt(call, 1, "weight"), {width}, "weight"),
-                      dataOf<const float>(tensorAt(call, 2, "bias"), {width}, "bias")};
+  const Affine affine{dataOf<const float>(toTensor(call, call[1], "weight"), {width}, "weight"),
+                      dataOf<const float>(toTensor(call, call[2], "bias"), {width}, "bias")};
   const auto eps = static_cast<float>(toDouble(call.env, call[3], "eps"));
   RECORD_FUNCTION("fastclip::normalize", std::vector<c10::IValue>());
   at::Tensor output = at::empty(stream.shape(), stream.tensor.options().dtype(kTypeOf<H>));
@@ -153,11 +149,11 @@ template <typename X, typename H>
 napi_value normalizeBackwardOf(Call& call, const Stream& stream) {
   const int64_t width = stream.width, rows = stream.rows, stripes = (rows + kStripe - 1) / kStripe;
   at::Tensor target = at::empty_like(stream.tensor);
-  const Backward<X, H> all{dataOf<const H>(tensorAt(call, 0, "gradient"), stream.shape(), "gradient"),
+  const Backward<X, H> all{dataOf<const H>(toTensor(call, call[0], "gradient"), stream.shape(), "gradient"),
                            dataOf<const X>(stream.tensor, stream.shape(), "x"),
-                           dataOf<const X>(tensorAt(call, 4, "passed"), stream.shape(), "passed"), dataOf<X>(target, stream.shape(), "target")};
-  const float* const means = dataOf<const float>(tensorAt(call, 2, "moments"), {2, rows}, "moments");
-  const float* const weight = dataOf<const float>(tensorAt(call, 3, "weight"), {width}, "weight");
+                           dataOf<const X>(toTensor(call, call[4], "passed"), stream.shape(), "passed"), dataOf<X>(target, stream.shape(), "target")};
+  const float* const means = dataOf<const float>(toTensor(call, call[2], "moments"), {2, rows}, "moments");
+  const float* const weight = dataOf<const float>(toTensor(call, call[3], "weight"), {width}, "weight");
   RECORD_FUNCTION("fastclip::normalizeBackward", std::vector<c10::IValue>());
   at::Tensor sums = at::zeros({2, stripes, width}, stream.tensor.options().dtype(at::kFloat));
   float* const ofWeights = sums.mutable_data_ptr<float>();
@@ -178,24 +174,24 @@ napi_value normalizeBackwardOf(Call& call, const Stream& stream) {
 // normalize(x [..., width], weight, bias, eps, isRounded) -> the norm's output, in bfloat16 where it is rounded or x is, and the means of the rows and
 // 1 / their standard deviations, [2, rows]
 static napi_value normalize(Call& call) {
-  const Stream stream(tensorAt(call, 0, "x"));
+  const Stream stream(toTensor(call, call[0], "x"));
   if (stream.isBFloat16()) return normalizeOf<BFloat16, BFloat16>(call, stream);
   return (toBool(call.env, call[4], "isRounded") ? normalizeOf<float, BFloat16> : normalizeOf<float, float>)(call, stream);
 }
 
 // normalizeBackward(gradient of the norm's output, x, moments, weight, gradient that goes by) -> the gradients of x, weight and bias
 static napi_value normalizeBackward(Call& call) {
-  const Stream stream(tensorAt(call, 1, "x"));
+  const Stream stream(toTensor(call, call[1], "x"));
   if (stream.isBFloat16()) return normalizeBackwardOf<BFloat16, BFloat16>(call, stream);
-  const bool isWide = tensorAt(call, 0, "gradient").scalar_type() == at::kFloat;
+  const bool isWide = toTensor(call, call[0], "gradient").scalar_type() == at::kFloat;
   return (isWide ? normalizeBackwardOf<float, float> : normalizeBackwardOf<float, BFloat16>)(call, stream);
 }
 
 // addBranch(x, output of the branch) -> their sum in float32, as x is
 static napi_value addBranch(Call& call) {
-  const Stream stream(tensorAt(call, 0, "x"));
+  const Stream stream(toTensor(call, call[0], "x"));
   const float* const x = dataOf<const float>(stream.tensor, stream.shape(), "x");
-  const BFloat16* const output = dataOf<const BFloat16>(tensorAt(call, 1, "output"), stream.shape(), "output");
+  const BFloat16* const output = dataOf<const BFloat16>(toTensor(call, call[1], "output"), stream.shape(), "output");
   RECORD_FUNCTION("fastclip::addBranch", std::vector<c10::IValue>());
   at::Tensor target = at::empty_like(stream.tensor);
   float* const to = target.mutable_data_ptr<float>();

@@ -34,7 +34,7 @@ static napi_value rngState(Call& call) {
 static napi_value setRngState(Call& call) {
   at::Generator generator = at::detail::getDefaultCPUGenerator();
   std::lock_guard<std::mutex> lock(generator.mutex());
-  generator.set_state(call.environment.tensors.get(toDouble(call.env, call[0], "state")));
+  generator.set_state(toTensor(call, call[0], "state"));
   return undefined(call.env);
 }
 

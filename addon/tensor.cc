@@ -7,10 +7,6 @@
 
 namespace fastclip {
 
-static const at::Tensor& tensorAt(Call& call, size_t index) {
-  return call.environment.tensors.get(toDouble(call.env, call[index], "tensor"));
-}
-
 struct Bytes {
   void* data;
   size_t size;
@@ -56,7 +52,7 @@ static napi_value fromBuffer(Call& call) {
 
 // copyOut(tensor, typedArray): the tensor's elements in row-major order.
 static napi_value copyOut(Call& call) {
-  const at::Tensor& tensor = tensorAt(call, 0);
+  const at::Tensor& tensor = toTensor(call, call[0]);
   const Bytes bytes = bytesOf(call.env, call[1]);
   if (tensor.nbytes() != bytes.size)
     throw BadArgument("the tensor has " + std::to_string(tensor.nbytes()) + " bytes, the array holds " + std::to_string(bytes.size));
@@ -65,11 +61,11 @@ static napi_value copyOut(Call& call) {
   return undefined(call.env);
 }
 
-static napi_value shape(Call& call) { return fromInts(call.env, tensorAt(call, 0).sizes()); }
-static napi_value strides(Call& call) { return fromInts(call.env, tensorAt(call, 0).strides()); }
-static napi_value dtype(Call& call) { return fromDouble(call.env, static_cast<double>(tensorAt(call, 0).scalar_type())); }
-static napi_value device(Call& call) { return fromString(call.env, tensorAt(call, 0).device().str()); }
-static napi_value numel(Call& call) { return fromDouble(call.env, static_cast<double>(tensorAt(call, 0).numel())); }
+static napi_value shape(Call& call) { return fromInts(call.env, toTensor(call, call[0]).sizes()); }
+static napi_value strides(Call& call) { return fromInts(call.env, toTensor(call, call[0]).strides()); }
+static napi_value dtype(Call& call) { return fromDouble(call.env, static_cast<double>(toTensor(call, call[0]).scalar_type())); }
+static napi_value device(Call& call) { return fromString(call.env, toTensor(call, call[0]).device().str()); }
+static napi_value numel(Call& call) { return fromDouble(call.env, static_cast<double>(toTensor(call, call[0]).numel())); }
 static napi_value free(Call& call) {
   const bool removed = call.environment.tensors.remove(toDouble(call.env, call[0], "tensor"));
   call.environment.dropFinishedBuffers();

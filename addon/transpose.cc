@@ -94,7 +94,7 @@ void transpose(const Transposition& matrix) {
 
 // transposedCopy(matrix) -> [columns, rows], whose rows lie whole cache lines apart, and the sums of the columns; of bfloat16 on a CPU, with elements of a row side by side
 static napi_value transposedCopy(Call& call) {
-  const at::Tensor& source = call.environment.tensors.get(toDouble(call.env, call[0], "tensor"));
+  const at::Tensor& source = toTensor(call, call[0]);
   if (source.dim() != 2 || source.scalar_type() != at::kBFloat16 || !source.is_cpu() || source.stride(1) != 1)
     throw BadArgument("transposedCopy: expected a matrix of bfloat16 on a CPU whose rows lie in one piece");
   const int64_t rows = source.size(0), columns = source.size(1);

@@ -85,15 +85,31 @@ function patches(width: number, size: number): Layer {
   };
 }
 
+function plainTask({ weight, bias, runningMean, runningVar }: BatchNorm2d) {
+  return { weight, bias, runningMean, runningVar, training: true, momentum: 0.1, eps: 1e-5, cudnnEnabled: true };
+}
+
 /** As it stands within a block of a ResNet, or at its end, where what goes by is added. */
 function normOfBatch(channels: number, isLast: boolean): Layer {
   const module = new BatchNorm2d(channels);
-  const { weight, bias, runningMean, runningVar } = module;
-  const task = { weight, bias, runningMean, runningVar, training: true, momentum: 0.1, eps: 1e-5, cudnnEnabled: true };
+  const task = plainTask(module);
   return {
     parameters: parametersOf(module),
     ours: (x) => module.forward(x, { isRectified: true, shortcut: isLast ? x : undefined }),
     plain: (x) => (isLast ? batchNorm(x, task).add_(x) : batchNorm(x, task)).relu_(),
+  };
+}
+
+function normAndConvolution(channels: number): Layer {
+  const norm = new BatchNorm2d(channels);
+  const conv = new Conv2d(channels, channels, { kernel: 3, padding: 1 });
+  return {
+    parameters: parametersOf(norm, conv),
+    ours: (x) => {
+      const { value, recipe } = norm.rectified(x);
+      return conv.forward(value, recipe);
+    },
+    plain: (x) => conv2d(batchNorm(x, plainTask(norm)).relu_(), conv.weight, { padding: [1, 1] }),
   };
 }
 
@@ -136,6 +152,7 @@ const cases: readonly Case[] = [
   }),
   { name: "batch norm and rectifier of RN50", input: early, make: () => normOfBatch(256, false) },
   { name: "the same with a shortcut", input: early, make: () => normOfBatch(256, true) },
+  { name: "batch norm, rectifier and convolution", input: () => features(64, 56), make: () => normAndConvolution(64) },
   { name: "mean pooling of RN50", input: early, make: pooling },
   { name: "the last 3 x 3 convolution of RN50", input: late, make: () => convolution(512) },
 ];

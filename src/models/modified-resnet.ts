@@ -8,6 +8,7 @@ import {
   Module,
   ModuleList,
   normal_,
+  type Remade,
   type Stage,
 } from "../nn/index.ts";
 import type { Tensor } from "../tensor/index.ts";
@@ -74,8 +75,8 @@ export class ModifiedResNet extends Module {
   }
 
   #begin(images: Tensor): Tensor {
-    let x = images;
-    for (const { conv, bn } of this.#stem) x = bn.forward(conv.forward(x), { isRectified: true });
-    return averagePool(x, 2);
+    let x: Remade = { value: images };
+    for (const { conv, bn } of this.#stem) x = bn.rectified(conv.forward(x.value, x.recipe));
+    return averagePool(x.value, 2);
   }
 }

@@ -146,14 +146,16 @@ export interface Addon {
   ): Handle;
 
   // batch-norm.cc
-  batchNorm(
+  batchNormMoments(x: Handle): Handle;
+  batchNormOutput(
     x: Handle,
+    moments: Handle,
     weight: Handle,
     bias: Handle,
     eps: number,
     isRectified: boolean,
     shortcut: Handle | undefined,
-  ): [output: Handle, moments: Handle];
+  ): Handle;
   batchNormBackward(
     gradient: Handle,
     x: Handle,

@@ -1,5 +1,6 @@
 import {
   batchNorm,
+  channelMoments,
   differentiable,
   fusedBatchNorm,
   fusedBatchNormBackward,
@@ -15,6 +16,7 @@ import { gainAndBias } from "./init.ts";
 import { Module } from "./module.ts";
 import { type Gather, type Moments, momentsOfAll } from "./moments.ts";
 import { isRecomputing } from "./recompute.ts";
+import type { Recipe, Remade } from "./remade.ts";
 
 const eps = 1e-5; // PyTorch's default
 
@@ -57,7 +59,16 @@ export class BatchNorm2d extends Module {
     this.#gather = gather;
   }
 
-  forward(x: Tensor, { shortcut, isRectified = false }: Following = {}): Tensor {
+  forward(x: Tensor, following: Following = {}): Tensor {
+    return this.#forward(x, following).value;
+  }
+
+  /** max(0, norm of x), which can be made again. */
+  rectified(x: Tensor): Remade {
+    return this.#forward(x, { isRectified: true });
+  }
+
+  #forward(x: Tensor, { shortcut, isRectified = false }: Following): Remade {
     const training = this.training && !this.#isFrozen;
     const learns = training && !isRecomputing();
     if (learns) noGrad(() => this.numBatchesTracked.add_(1));
@@ -65,17 +76,18 @@ export class BatchNorm2d extends Module {
     if (isFused) return this.#fused(x, { shortcut, isRectified, learns });
     const normal = this.#normalise(x, { training, learns });
     const sum = shortcut === undefined ? normal : normal.add_(shortcut);
-    return isRectified ? sum.relu_() : sum;
+    return { value: isRectified ? sum.relu_() : sum };
   }
 
   /** In as few passes over memory as there can be. Of a norm without a shortcut nothing is kept but x, and what comes out is computed again. */
-  #fused(x: Tensor, { shortcut, isRectified, learns }: Required<Following> & { learns: boolean }): Tensor {
+  #fused(x: Tensor, { shortcut, isRectified, learns }: Required<Following> & { learns: boolean }): Remade {
     const { weight, bias } = this;
     const task = { weight, bias, eps, isRectified };
+    const moments = noGrad(() => channelMoments(x));
+    if (learns) this.#learn(ofBatch(moments, x));
     const inputs = shortcut === undefined ? [x, weight, bias] : [x, weight, bias, shortcut];
-    return differentiable<string>(inputs, () => {
-      const { output, moments } = fusedBatchNorm(x, { ...task, shortcut });
-      if (learns) this.#learn(ofBatch(moments, x));
+    const value = differentiable<string>(inputs, () => {
+      const output = fusedBatchNorm({ ...task, x, moments, shortcut });
       return {
         output,
         kept: shortcut === undefined ? { x, moments } : { x, moments, output },
@@ -85,6 +97,9 @@ export class BatchNorm2d extends Module {
         },
       };
     });
+    if (shortcut !== undefined) return { value };
+    const make: Recipe["make"] = ({ x, moments }) => fusedBatchNorm({ ...task, x: x!, moments: moments! });
+    return { value, recipe: { from: { x, moments }, make } };
   }
 
   #normalise(x: Tensor, { training, learns }: { training: boolean; learns: boolean }): Tensor {

@@ -10,6 +10,7 @@ import {
 } from "../tensor/index.ts";
 import { uniformByFanIn } from "./init.ts";
 import { Module } from "./module.ts";
+import { type Recipe, waiting } from "./remade.ts";
 
 /** What ours have nothing of. */
 const plain = { dilation: [1, 1], transposed: false, outputPadding: [0, 0], groups: 1 };
@@ -30,26 +31,28 @@ export class Conv2d extends Module {
     this.#padding = [padding, padding];
   }
 
-  /** [B, inChannels, H, W] -> [B, outChannels, H', W'] */
-  forward(x: Tensor): Tensor {
+  /** [B, inChannels, H, W] -> [B, outChannels, H', W']. By its recipe x is made again on the way back; without one it waits for it. */
+  forward(x: Tensor, recipe?: Recipe): Tensor {
     const type = x.device === "cpu" ? autocastType("cpu") : undefined;
-    if (type !== undefined) return this.#forwardIn(type, x);
-    return conv2d(x, this.weight, { stride: this.#stride, padding: this.#padding });
+    if (type === undefined && recipe === undefined)
+      return conv2d(x, this.weight, { stride: this.#stride, padding: this.#padding });
+    return this.#written(type ?? x.dtype, x, recipe);
   }
 
-  /** Under autocast, with the derivative written out: the weight's cast does not wait for it in memory, and its gradient stays in the type. */
-  #forwardIn(type: DType, x: Tensor): Tensor {
+  /** With the derivative written out: a cast of the weight does not wait for it in memory, and its gradient stays in the type. */
+  #written(type: DType, x: Tensor, recipe: Recipe | undefined): Tensor {
     const { weight } = this;
     const geometry = { stride: this.#stride, padding: this.#padding };
     const { dtype } = x;
-    return differentiable<"input">([x, weight], () =>
+    return differentiable<string>([x, weight], () =>
       withoutAutocast({ device: "cpu" }, () => {
         const input = x.to(type);
+        const { from, make } = recipe ?? waiting(input);
         return {
           output: conv2d(input, weight.to(type), geometry),
-          kept: { input },
-          derivative: (gradient, { input }, [ofX = false, ofWeight = false]) => {
-            const task = { ...plain, ...geometry, input, weight: weight.to(type) };
+          kept: from,
+          derivative: (gradient, kept, [ofX = false, ofWeight = false]) => {
+            const task = { ...plain, ...geometry, input: make(kept).to(type), weight: weight.to(type) };
             const outputMask = [ofX, ofWeight, false];
             const [dx, dWeight] = convolutionBackward(gradient, { ...task, outputMask });
             return [dx?.to(dtype), dWeight];

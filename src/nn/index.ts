@@ -12,6 +12,7 @@ export type { Gather } from "./moments.ts";
 export { PatchDropout } from "./patch-dropout.ts";
 export { Perceptron } from "./perceptron.ts";
 export { recompute } from "./recompute.ts";
+export type { Remade } from "./remade.ts";
 export { residual } from "./residual.ts";
 export { AttentionPool2d, Bottleneck, expansion } from "./resnet.ts";
 export { Sequences } from "./sequences.ts";

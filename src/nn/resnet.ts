@@ -39,9 +39,9 @@ export class Bottleneck extends Module {
 
   /** [B, inChannels, H, W] -> [B, 4 channels, H / stride, W / stride] */
   forward(x: Tensor): Tensor {
-    const narrow = this.bn1.forward(this.conv1.forward(x), { isRectified: true });
-    const mixed = this.bn2.forward(this.conv2.forward(narrow), { isRectified: true });
-    const wide = this.conv3.forward(this.#pool(mixed));
+    const narrow = this.bn1.rectified(this.conv1.forward(x));
+    const mixed = this.bn2.rectified(this.conv2.forward(narrow.value, narrow.recipe));
+    const wide = this.conv3.forward(this.#pool(mixed.value), this.#stride === 1 ? mixed.recipe : undefined);
     return this.bn3.forward(wide, { shortcut: this.#identity(x), isRectified: true });
   }
 

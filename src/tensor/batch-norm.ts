@@ -19,18 +19,23 @@ export function fusesBatchNorm(x: Tensor, { weight, bias }: Pick<BatchNormTask, 
 
 const pictures = (x: Tensor): Tensor => x.contiguous({ memoryFormat: "channelsLast" });
 
-/**
- * max(0, norm of x [B, C, H, W] + shortcut), without the maximum where it is not rectified; and the mean and the (biased) variance of each
- * channel, [2, C]. All pictures are of one type.
- */
-export function fusedBatchNorm(
-  x: Tensor,
-  { weight, bias, eps, isRectified, shortcut }: BatchNormTask & { readonly shortcut?: Tensor | undefined },
-): { output: Tensor; moments: Tensor } {
+/** The mean and the (biased) variance of each channel of x [B, C, H, W]: [2, C]. */
+export function channelMoments(x: Tensor): Tensor {
+  return new Tensor(native.batchNormMoments(pictures(x).handle));
+}
+
+export interface BatchNormForward extends BatchNormTask {
+  readonly x: Tensor;
+  /** Of x, by `channelMoments`. */
+  readonly moments: Tensor;
+  readonly shortcut?: Tensor | undefined;
+}
+
+/** max(0, norm of x [B, C, H, W] + shortcut), without the maximum where it is not rectified. All pictures are of one type. */
+export function fusedBatchNorm({ x, moments, weight, bias, eps, isRectified, shortcut }: BatchNormForward): Tensor {
   const added = shortcut && pictures(shortcut).handle;
-  const handles = native.batchNorm(pictures(x).handle, weight.handle, bias.handle, eps, isRectified, added);
-  const [output, moments] = handles.map((handle) => new Tensor(handle)) as [Tensor, Tensor];
-  return { output, moments };
+  const parameters = [moments.handle, weight.handle, bias.handle, eps] as const;
+  return new Tensor(native.batchNormOutput(pictures(x).handle, ...parameters, isRectified, added));
 }
 
 export interface BatchNormBackward extends BatchNormTask {

@@ -10,7 +10,7 @@ export {
 } from "./attention.ts";
 export { autocast, autocastType, withoutAutocast } from "./autocast.ts";
 export { backward, grad, gradOf, noGrad, setGrad, setGradDType, withGrad } from "./autograd.ts";
-export { fusedBatchNorm, fusedBatchNormBackward, fusesBatchNorm } from "./batch-norm.ts";
+export { channelMoments, fusedBatchNorm, fusedBatchNormBackward, fusesBatchNorm } from "./batch-norm.ts";
 export * as c10d from "./c10d.ts";
 export type { MemoryFormat, Scalar } from "./call.ts";
 export { fromBuffer, tensor } from "./create.ts";

@@ -160,7 +160,7 @@ function stem(imageSize: number, width: number, { full, half }: Widths): StageSi
     products: matrices,
     largest: 9 * narrow * width,
     input: 0,
-    // The picture, and of three convolutions what their norm reads and what the next one does.
+    // The picture, and of three convolutions what their norm reads and what the next one does (which the kernel for batch norms makes again).
     kept: half * (pixels + 2 * places * (2 * narrow + width)),
     passing: full * pixels + half * 2 * places * width,
   };
@@ -187,7 +187,7 @@ function bottleneck(
     products: matrices,
     largest: Math.max(9 * narrow ** 2, before.channels * after.channels),
     input: half * sizeOf(before),
-    // Of two narrow convolutions what their norm reads and what the next one does; of the wide ones what their norm reads.
+    // Of two narrow convolutions what their norm reads and, as in the stem, what the next one does; of the wide ones what their norm reads.
     kept: half * (sizeOf(before) + 4 * narrow * before.side ** 2 + pooled + wide * sizeOf(after)),
     passing: half * 2 * (sizeOf(before) + sizeOf(after)),
   };
