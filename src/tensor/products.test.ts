@@ -48,6 +48,7 @@ test.each(["bfloat16", "float32", "float64"] as const)("a^T b in %s", (dtype) =>
   const [a, b] = [randn([40, 24]).to(dtype), randn([40, 16]).to(dtype)];
   const [found, expected] = [a, a.t().contiguous().t()].map((x) => transposedProduct(x, b)[0].to("float64"));
   const exact = a.to("float64").t().mm(b.to("float64"));
+  expect(transposedProduct(a, b)[0].strides).toEqual([16, 1]);
   for (const product of [found!, expected!])
     expect(product.sub(exact).norm().item() / exact.norm().item()).toBeLessThan(dtype === "bfloat16" ? 4e-3 : 1e-6);
 });
