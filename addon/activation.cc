@@ -1,4 +1,4 @@
-// GELU and its quick form on the way back, of float32 and bfloat16 with AVX-512: what they gave and their derivative in one pass over memory.
+// GELU and its quick form of x + bias, of float32 and bfloat16 with AVX-512, in one pass over memory; on the way back what they gave and their derivative.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/record_function.h>
@@ -48,35 +48,35 @@ struct QuickGelu {
   }
 };
 
+// Rows of `width` numbers.
 template <typename T>
-struct Vectors {
+struct Rows {
   const T* x;
+  const float* bias;
   T* output;
-  T* gradient;  // of the output, which becomes that of x
+  T* gradient;  // of the output, which becomes that of x; null on the way forward
+  int64_t width;
 };
 
 template <typename Function, typename T>
-FASTCLIP_AVX512 inline void step(const Vectors<T>& vectors, int64_t i, __mmask16 mask) {
-  const auto [output, slope] = Function::at(load(vectors.x + i, mask));
-  store(vectors.output + i, mask, output);
-  store(vectors.gradient + i, mask, _mm512_mul_ps(load(vectors.gradient + i, mask), slope));
-}
-
-template <typename Function, typename T>
-FASTCLIP_AVX512 void run(const Vectors<T>& vectors, int64_t begin, int64_t end) {
-  const int64_t whole = begin + (end - begin) / kLanes * kLanes;
-  for (int64_t i = begin; i < whole; i += kLanes) step<Function>(vectors, i, 0xffff);
-  if (whole < end) step<Function>(vectors, whole, lanes(whole, end));
+FASTCLIP_AVX512 void run(const Rows<T>& rows, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row)
+    for (int64_t i = 0; i < rows.width; i += kLanes) {
+      const __mmask16 mask = lanes(i, rows.width);
+      const int64_t at = row * rows.width + i;
+      const auto [output, slope] = Function::at(_mm512_add_ps(load(rows.x + at, mask), load(rows.bias + i, mask)));
+      store(rows.output + at, mask, output);
+      if (rows.gradient != nullptr) store(rows.gradient + at, mask, _mm512_mul_ps(load(rows.gradient + at, mask), slope));
+    }
 }
 
 template <typename T>
-void runAll(const at::Tensor& x, const at::Tensor& output, const at::Tensor& gradient, bool isQuick) {
-  const Vectors<T> vectors{static_cast<const T*>(x.const_data_ptr()), static_cast<T*>(output.mutable_data_ptr()),
-                           static_cast<T*>(gradient.mutable_data_ptr())};
-  constexpr int64_t kAtOnce = 16384;  // elements that are worth a thread
-  at::parallel_for(0, x.numel(), kAtOnce, [&](int64_t begin, int64_t end) {
-    (isQuick ? run<QuickGelu, T> : run<Gelu, T>)(vectors, begin, end);
-  });
+void runAll(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& output, const at::Tensor* gradient, bool isQuick) {
+  const int64_t width = bias.numel();
+  const Rows<T> rows{static_cast<const T*>(x.const_data_ptr()), bias.const_data_ptr<float>(), static_cast<T*>(output.mutable_data_ptr()),
+                     gradient == nullptr ? nullptr : static_cast<T*>(gradient->mutable_data_ptr()), width};
+  const int64_t atOnce = std::max<int64_t>(1, 16384 / width);  // rows that are worth a thread
+  at::parallel_for(0, x.numel() / width, atOnce, [&](int64_t begin, int64_t end) { (isQuick ? run<QuickGelu, T> : run<Gelu, T>)(rows, begin, end); });
 }
 
 void mustBeTaken(const at::Tensor& tensor, at::ScalarType type, const char* what) {
@@ -85,24 +85,41 @@ void mustBeTaken(const at::Tensor& tensor, at::ScalarType type, const char* what
     throw BadArgument(std::string(what) + ": expected contiguous float32 or bfloat16 on a CPU, both of one type");
 }
 
+at::Tensor activated(const at::Tensor& x, const at::Tensor& bias, const at::Tensor* gradient, bool isQuick) {
+  if (gradient != nullptr && gradient->sizes() != x.sizes()) throw BadArgument("gradient: expected the shape of x");
+  mustBeTaken(x, x.scalar_type(), "x");
+  if (gradient != nullptr) mustBeTaken(*gradient, x.scalar_type(), "gradient");
+  if (bias.scalar_type() != at::kFloat || !bias.is_cpu() || !bias.is_contiguous() || bias.dim() != 1 || bias.numel() == 0 || x.dim() == 0 ||
+      x.size(-1) != bias.numel())
+    throw BadArgument("bias: expected contiguous float32 on a CPU, one number for each of a row of x");
+  at::Tensor output = at::empty_like(x);
+  (x.scalar_type() == at::kFloat ? runAll<float> : runAll<BFloat16>)(x, bias, output, gradient, isQuick);
+  return output;
+}
+
 }  // namespace
 
-// activateBackward(gradient, x, isQuick) -> GELU of x, or its quick form; `gradient`, of that, is overwritten with the gradient of x
+// activate(x [..., width], bias [width], isQuick) -> GELU of x + bias, or its quick form
+static napi_value activate(Call& call) {
+  const at::Tensor& x = toTensor(call, call[0], "x");
+  const at::Tensor& bias = toTensor(call, call[1], "bias");
+  const bool isQuick = toBool(call.env, call[2], "isQuick");
+  RECORD_FUNCTION("fastclip::activate", std::vector<c10::IValue>());
+  return fromTensor(call, activated(x, bias, nullptr, isQuick));
+}
+
+// activateBackward(gradient, x, bias, isQuick) -> the same; `gradient`, of that, is overwritten with the gradient of x
 static napi_value activateBackward(Call& call) {
   const at::Tensor& gradient = toTensor(call, call[0], "gradient");
   const at::Tensor& x = toTensor(call, call[1], "x");
-  const bool isQuick = toBool(call.env, call[2], "isQuick");
-  if (gradient.sizes() != x.sizes()) throw BadArgument("gradient: expected the shape of x");
+  const at::Tensor& bias = toTensor(call, call[2], "bias");
+  const bool isQuick = toBool(call.env, call[3], "isQuick");
   RECORD_FUNCTION("fastclip::activateBackward", std::vector<c10::IValue>());
-  mustBeTaken(x, x.scalar_type(), "x");
-  mustBeTaken(gradient, x.scalar_type(), "gradient");
-  at::Tensor output = at::empty_like(x);
-  (x.scalar_type() == at::kFloat ? runAll<float> : runAll<BFloat16>)(x, output, gradient, isQuick);
-  return fromTensor(call, std::move(output));
+  return fromTensor(call, activated(x, bias, &gradient, isQuick));
 }
 
 void defineActivation(napi_env env, napi_value exports) {
-  define(env, exports, {{"activateBackward", guarded<activateBackward>}});
+  define(env, exports, {{"activate", guarded<activate>}, {"activateBackward", guarded<activateBackward>}});
 }
 
 }  // namespace fastclip

@@ -111,10 +111,12 @@ FASTCLIP_AVX512 void backwardRow(const Backward<X, H>& to, RowMoments moments, c
   }
 }
 
-FASTCLIP_AVX512 void add(const float* x, const BFloat16* output, float* to, int64_t begin, int64_t end) {
-  for (int64_t i = begin; i < end; i += kLanes) {
-    const __mmask16 mask = lanes(i, end);
-    store(to + i, mask, _mm512_add_ps(load(x + i, mask), load(output + i, mask)));
+// to = x + (output + bias), of a row; `to` may be `output`.
+template <typename X, typename H>
+FASTCLIP_AVX512 void addRow(const X* x, const H* output, const float* bias, X* to, int64_t width) {
+  for (int64_t i = 0; i < width; i += kLanes) {
+    const __mmask16 mask = lanes(i, width);
+    store(to + i, mask, _mm512_add_ps(load(x + i, mask), _mm512_add_ps(load(output + i, mask), load(bias + i, mask))));
   }
 }
 
@@ -169,6 +171,22 @@ napi_value normalizeBackwardOf(Call& call, const Stream& stream) {
   return fromTensors(call, {std::move(target), ofBoth[0], ofBoth[1]});
 }
 
+template <typename X, typename H>
+napi_value addBranchOf(Call& call, const Stream& stream) {
+  const int64_t width = stream.width;
+  const at::Tensor& output = toTensor(call, call[1], "output");
+  const X* const x = dataOf<const X>(stream.tensor, stream.shape(), "x");
+  const H* const from = dataOf<const H>(output, stream.shape(), "output");
+  const float* const bias = dataOf<const float>(toTensor(call, call[2], "bias"), {width}, "bias");
+  RECORD_FUNCTION("fastclip::addBranch", std::vector<c10::IValue>());
+  at::Tensor target = std::is_same_v<X, H> ? output : at::empty_like(stream.tensor);
+  X* const to = dataOf<X>(target, stream.shape(), "target");
+  at::parallel_for(0, stream.rows, kRowsATask, [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin * width; at < end * width; at += width) addRow(x + at, from + at, bias, to + at, width);
+  });
+  return fromTensor(call, std::move(target));
+}
+
 }  // namespace
 
 // normalize(x [..., width], weight, bias, eps, isRounded) -> the norm's output, in bfloat16 where it is rounded or x is, and the means of the rows and
@@ -187,17 +205,12 @@ static napi_value normalizeBackward(Call& call) {
   return (isWide ? normalizeBackwardOf<float, float> : normalizeBackwardOf<float, BFloat16>)(call, stream);
 }
 
-// addBranch(x, output of the branch) -> their sum in float32, as x is
+// addBranch(x, output of the branch, bias [width]) -> the sum of the three in x's type; an output of that type is overwritten with it
 static napi_value addBranch(Call& call) {
   const Stream stream(toTensor(call, call[0], "x"));
-  const float* const x = dataOf<const float>(stream.tensor, stream.shape(), "x");
-  const BFloat16* const output = dataOf<const BFloat16>(toTensor(call, call[1], "output"), stream.shape(), "output");
-  RECORD_FUNCTION("fastclip::addBranch", std::vector<c10::IValue>());
-  at::Tensor target = at::empty_like(stream.tensor);
-  float* const to = target.mutable_data_ptr<float>();
-  constexpr int64_t kNumbersATask = 16384;
-  at::parallel_for(0, stream.tensor.numel(), kNumbersATask, [&](int64_t begin, int64_t end) { add(x, output, to, begin, end); });
-  return fromTensor(call, std::move(target));
+  if (stream.isBFloat16()) return addBranchOf<BFloat16, BFloat16>(call, stream);
+  const bool isWide = toTensor(call, call[1], "output").scalar_type() == at::kFloat;
+  return (isWide ? addBranchOf<float, float> : addBranchOf<float, BFloat16>)(call, stream);
 }
 
 void defineResidual(napi_env env, napi_value exports) {

@@ -89,14 +89,22 @@ function attention({ name, width, tokens, isCausal, type = "bfloat16" }: Tower):
 
 type Type = "float32" | "bfloat16";
 
-/** GELU's way back in ViT-B-32, whose value is wanted too. */
-function activation(type: Type): Case {
+/** GELU in ViT-B-32, of x + bias; on the way back its value is wanted too. */
+function activation(type: Type): Case[] {
   const [x, gradient] = [0, 1].map(() => randn([samples, 50, 3072]).to(type)) as [Tensor, Tensor];
-  return {
-    name: `GELU's way back, ${type}`,
-    kernel: () => gelu.backward(gradient, x),
-    plain: () => [x.gelu(), geluBackward(gradient, x)],
-  };
+  const bias = randn([3072]);
+  const rounded = bias.to(type);
+  return [
+    { name: `GELU, ${type}`, kernel: () => gelu.biased(x, bias), plain: () => x.add(rounded).gelu() },
+    {
+      name: "its way back",
+      kernel: () => gelu.biasedBackward(gradient, { x, bias }),
+      plain: () => {
+        const biased = x.add(rounded);
+        return [biased.gelu(), geluBackward(gradient, biased)];
+      },
+    },
+  ];
 }
 
 /** What stands around a branch of ViT-B-32, forward and back. */
@@ -121,9 +129,14 @@ function residual(type: Type, branch: Type): Case[] {
     },
   ];
   if (type === branch) return cases;
+  const rounded = bias.to(branch);
   return [
     ...cases,
-    { name: "sum with a branch, float32", kernel: () => fusedAdd(x, output), plain: () => x.add(output) },
+    {
+      name: "sum with a branch and a bias, float32",
+      kernel: () => fusedAdd(x, output, bias),
+      plain: () => x.add(output.add(rounded)),
+    },
   ];
 }
 
@@ -170,7 +183,7 @@ setThreads(Number(flags.threads));
 manualSeed(1);
 const makers = [
   ...towers.map((tower) => () => attention(tower)),
-  () => [activation("float32"), activation("bfloat16")],
+  () => [...activation("float32"), ...activation("bfloat16")],
   () => residual("float32", "float32"),
   () => residual("float32", "bfloat16"),
   () => residual("bfloat16", "bfloat16"),

@@ -122,7 +122,8 @@ export interface Addon {
   // The rest only where hasAvx512BFloat16() is true.
 
   // activation.cc
-  activateBackward(gradient: Handle, x: Handle, isQuick: boolean): Handle;
+  activate(x: Handle, bias: Handle, isQuick: boolean): Handle;
+  activateBackward(gradient: Handle, x: Handle, bias: Handle, isQuick: boolean): Handle;
 
   // adamw.cc
   adamw(
@@ -185,7 +186,7 @@ export interface Addon {
     weight: Handle,
     passed: Handle,
   ): [x: Handle, weight: Handle, bias: Handle];
-  addBranch(x: Handle, output: Handle): Handle;
+  addBranch(x: Handle, output: Handle, bias: Handle): Handle;
 
   // transpose.cc
   transposedCopy(matrix: Handle): [copy: Handle, sums: Handle];

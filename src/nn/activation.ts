@@ -1,20 +1,22 @@
-import { fusedGeluBackward, fusesGelu, geluBackward, siluBackward, type Tensor } from "../tensor/index.ts";
+import { fusedGelu, fusedGeluBackward, fusesGelu, geluBackward, siluBackward, type Tensor } from "../tensor/index.ts";
 
 /** An elementwise function between two linear layers. */
 export interface Activation {
   /** Any shape, the same out. */
   forward(x: Tensor): Tensor;
-  /** What `forward` gives, and the gradient of x from that of what came out, which may be overwritten. */
-  backward(gradient: Tensor, x: Tensor): { output: Tensor; input: Tensor };
+  /** That of x + bias, for x [..., width] and a bias [width] of any type; autograd does not see it. */
+  biased(x: Tensor, bias: Tensor): Tensor;
+  /** What `biased` gives, and the gradient of x from that of what came out, which may be overwritten. */
+  biasedBackward(gradient: Tensor, { x, bias }: { x: Tensor; bias: Tensor }): { output: Tensor; input: Tensor };
 }
 
 const slope = 1.702; // of OpenAI's CLIP weights
 
 /** x times the normal distribution function of x, exact. */
-export const gelu: Activation = withFusedBackward({ forward: (x) => x.gelu(), backward: geluBackward, isQuick: false });
+export const gelu: Activation = withBias({ forward: (x) => x.gelu(), backward: geluBackward, isQuick: false });
 
 /** x sigmoid(1.702 x), which OpenAI's CLIP was trained with; written through silu, which keeps one tensor for backward. */
-export const quickGelu: Activation = withFusedBackward({
+export const quickGelu: Activation = withBias({
   forward: (x) =>
     x
       .mul(slope)
@@ -30,10 +32,15 @@ interface Formulas {
   readonly isQuick: boolean;
 }
 
-function withFusedBackward({ forward, backward, isQuick }: Formulas): Activation {
+function withBias({ forward, backward, isQuick }: Formulas): Activation {
+  const sum = (x: Tensor, bias: Tensor): Tensor => x.add(bias.to(x.dtype));
   return {
     forward,
-    backward: (gradient, x) =>
-      fusesGelu(x) ? fusedGeluBackward(gradient, x, { isQuick }) : { output: forward(x), input: backward(gradient, x) },
+    biased: (x, bias) => (fusesGelu(x, bias) ? fusedGelu({ x, bias, isQuick }) : forward(sum(x, bias))),
+    biasedBackward: (gradient, { x, bias }) => {
+      if (fusesGelu(x, bias)) return fusedGeluBackward(gradient, { x, bias, isQuick });
+      const biased = sum(x, bias);
+      return { output: forward(biased), input: backward(gradient, biased) };
+    },
   };
 }

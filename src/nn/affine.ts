@@ -1,4 +1,4 @@
-// y = x W^T + b written out with its derivative; products are computed in the type of what comes in.
+// y = x W^T + b written out with its derivative, with or without b; products are computed in the type of what comes in.
 import { linear, type Tensor, transposedProduct } from "../tensor/index.ts";
 
 /** Weight [out, in] and bias [out], of any type. */
@@ -10,6 +10,11 @@ export interface AffineParameters {
 /** x [..., in] -> [..., out]. */
 export function affine(x: Tensor, { weight, bias }: AffineParameters): Tensor {
   return linear(x, weight.to(x.dtype), { bias: bias.to(x.dtype) });
+}
+
+/** x W^T: [..., in] -> [..., out], where what follows adds the bias on its way. */
+export function product(x: Tensor, weight: Tensor): Tensor {
+  return linear(x, weight.to(x.dtype));
 }
 
 /** The gradient of x, [..., in], from that of y, [..., out]. */

@@ -1,5 +1,5 @@
 import { linear, scaledDotProductAttention, type Tensor, withoutAutocast, zeros } from "../tensor/index.ts";
-import { affine, affineGradients, affineInputGradient } from "./affine.ts";
+import { affine, affineGradients, affineInputGradient, product } from "./affine.ts";
 import { attendHeads, attendHeadsBackward, type HeadOptions } from "./heads.ts";
 import { xavierUniform } from "./init.ts";
 import { Linear } from "./linear.ts";
@@ -56,7 +56,7 @@ export class MultiheadAttention extends Module {
       forward: (h) => {
         const projected = affine(h, inProj);
         const attended = attendHeads(projected, options);
-        return { output: affine(attended, outProj), kept: { projected, attended } };
+        return { output: product(attended, outProj.weight), bias: outProj.bias, kept: { projected, attended } };
       },
       backward: (gradient, { h, kept: { projected, attended }, isWanted }) => {
         const ofOut = isWanted ? affineGradients({ gradient, x: attended }) : [];

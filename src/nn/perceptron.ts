@@ -1,6 +1,6 @@
 import type { Tensor } from "../tensor/index.ts";
 import type { Activation } from "./activation.ts";
-import { affine, affineGradients, affineInputGradient } from "./affine.ts";
+import { affineGradients, affineInputGradient, product } from "./affine.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
 import type { Branch } from "./residual.ts";
@@ -30,11 +30,13 @@ export class Perceptron extends Module {
     return {
       parameters: [cFc.weight, cFc.bias, cProj.weight, cProj.bias],
       forward: (h) => {
-        const hidden = affine(h, cFc);
-        return { output: affine(activation.forward(hidden), cProj), kept: { hidden } };
+        const hidden = product(h, cFc.weight);
+        const output = product(activation.biased(hidden, cFc.bias), cProj.weight);
+        return { output, bias: cProj.bias, kept: { hidden } };
       },
       backward: (gradient, { h, kept: { hidden }, isWanted }) => {
-        const { output, input: dHidden } = activation.backward(affineInputGradient(gradient, cProj.weight), hidden);
+        const dActivated = affineInputGradient(gradient, cProj.weight);
+        const { output, input: dHidden } = activation.biasedBackward(dActivated, { x: hidden, bias: cFc.bias });
         const ofProj = isWanted ? affineGradients({ gradient, x: output }) : [];
         const ofFc = isWanted ? affineGradients({ gradient: dHidden, x: h }) : [];
         return { input: affineInputGradient(dHidden, cFc.weight), parameters: [...ofFc, ...ofProj] };

@@ -13,7 +13,8 @@ import type { LayerNorm } from "./layer-norm.ts";
 /** f of a branch: [B, tokens, width] in and out, in one type. `Kept` names what it keeps for its derivative. */
 export interface Branch<Kept extends string> {
   readonly parameters: readonly Tensor[];
-  forward(h: Tensor): { output: Tensor; kept: Readonly<Record<Kept, Tensor>> };
+  /** f(h) is output + bias. */
+  forward(h: Tensor): { output: Tensor; bias: Tensor; kept: Readonly<Record<Kept, Tensor>> };
   /** From the gradient of the output to those of h and of the parameters, which are left out where they are not wanted. */
   backward(
     gradient: Tensor,
@@ -32,9 +33,9 @@ export function residual<Kept extends string>(
   return differentiable<Kept | keyof Norm>([x, norm.weight, norm.bias, ...branch.parameters], () =>
     withoutAutocast({ device: "cpu" }, () => {
       const { h, moments } = norm.withMoments(x, type);
-      const { output, kept } = branch.forward(h);
+      const { output, bias, kept } = branch.forward(h);
       return {
-        output: added(x, output),
+        output: added(x, output, bias),
         kept: { ...kept, x, moments },
         derivative: (gradient, { x, moments, ...kept }, [, , , ...wanted]) => {
           const { h } = norm.withMoments(x, type);
@@ -48,8 +49,8 @@ export function residual<Kept extends string>(
   );
 }
 
-/** x + output in x's type; output may be overwritten. */
-function added(x: Tensor, output: Tensor): Tensor {
-  if (output.dtype === x.dtype) return output.add_(x);
-  return fusesResidual(x, output.dtype) ? fusedAdd(x, output) : x.add(output);
+/** x + output + bias in x's type; output may be overwritten. */
+function added(x: Tensor, output: Tensor, bias: Tensor): Tensor {
+  if (fusesResidual(x, output.dtype) && bias.dtype === "float32") return fusedAdd(x, output, bias);
+  return x.add(output.add_(bias.to(output.dtype)));
 }

@@ -1,5 +1,5 @@
 // Tensors: everything that the layers above use.
-export { fusedGeluBackward, fusesGelu } from "./activation.ts";
+export { fusedGelu, fusedGeluBackward, fusesGelu } from "./activation.ts";
 export { fusesMixedAdamw, mixedAdamw_ } from "./adamw.ts";
 export {
   type AttentionOptions,

@@ -74,14 +74,12 @@ testKernel.each(shapes.flatMap((shape) => types.map((pair) => ({ shape, ...pair 
   },
 );
 
-testKernel("a bfloat16 output is added in float32", () => {
-  const { x, gradient: output } = example([7, 45], "float32");
-  expect(
-    fusedAdd(x, output)
-      .eq(x.add(output.to("float32")))
-      .all()
-      .item(),
-  ).toBe(1);
+testKernel.each(types)("an output and a bias are added in float32, and rounded once: %o", ({ type, branch }) => {
+  const { x, gradient: output, bias } = example([7, 45], type, branch);
+  const exact = x.to("float32").add(output.to("float32").add(bias)).to(type);
+  const found = fusedAdd(x, output, bias);
+  expect(found.dtype).toBe(type);
+  expect(found.eq(exact).all().item()).toBe(1);
 });
 
 testKernel("the number of threads changes nothing", () => {
@@ -90,7 +88,7 @@ testKernel("the number of threads changes nothing", () => {
   const run = (count: number): Tensor[] => {
     setThreads(count);
     const { h, moments } = fusedNorm(x, "bfloat16", { weight, bias, eps });
-    return [h, fusedAdd(x, h), ...Object.values(fusedNormBackward(gradient, { x, moments, weight, passed }))];
+    return [h, fusedAdd(x, h, bias), ...Object.values(fusedNormBackward(gradient, { x, moments, weight, passed }))];
   };
   try {
     const [one, three] = [run(1), run(3)];
@@ -108,5 +106,8 @@ testKernel("the kernels take what they were made for alone", () => {
   expect(() => native.normalize(x.t().handle, weight.handle, bias.handle, eps, false)).toThrow(
     "x: expected contiguous Float",
   );
-  expect(() => fusedAdd(x, gradient.narrow(0, 0, 2))).toThrow("output: expected contiguous BFloat16 on a CPU, [4, 6]");
+  expect(() => fusedAdd(x, gradient, bias.narrow(0, 0, 4))).toThrow("bias: expected contiguous Float on a CPU, [6]");
+  expect(() => fusedAdd(x, gradient.narrow(0, 0, 2), bias)).toThrow(
+    "output: expected contiguous BFloat16 on a CPU, [4, 6]",
+  );
 });

@@ -47,7 +47,7 @@ export function fusedNormBackward(
   return { dx: new Tensor(dx), weight: new Tensor(ofWeight), bias: new Tensor(ofBias) };
 }
 
-/** x + output in float32, of x in float32 and an output in bfloat16. */
-export function fusedAdd(x: Tensor, output: Tensor): Tensor {
-  return new Tensor(native.addBranch(x.contiguous().handle, output.contiguous().handle));
+/** x + output + bias [width] of float32, in x's type; an output of that type may be overwritten. */
+export function fusedAdd(x: Tensor, output: Tensor, bias: Tensor): Tensor {
+  return new Tensor(native.addBranch(x.contiguous().handle, output.contiguous().handle, bias.handle));
 }
