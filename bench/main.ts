@@ -33,7 +33,7 @@ const benches: Readonly<Record<string, Bench>> = {
     ...written,
   },
   "start-up": { file: "start-up/main.ts", quick: [["--turns", "3"]], all: alone, ...written },
-  "demo-run": { file: "demo-run/main.ts", quick: [], all: [["--epochs", "10", "--turns", "3"]], ...written },
+  "demo-run": { file: "demo-run/main.ts", quick: [], all: [["--epochs", "10"]], ...written },
   curves: { file: "curves/main.ts", quick: alone, all: alone, ...written },
   checkpoint: { file: "checkpoint/main.ts", quick: [["--turns", "3"]], all: alone, ...written },
   zeroshot: { file: "zeroshot/main.ts", quick: alone, all: alone, ...written },

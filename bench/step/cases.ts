@@ -28,6 +28,7 @@ const sets: Readonly<Record<string, readonly Measured[]>> = {
       step("ViT-Ti-8-64", { batch, as: "fp32 short" }),
     ]),
     ...[16, 64].map((batch) => step("ViT-B-32", { batch, as: "amp_bf16 short" })),
+    step("ViT-B-32", { batch: 128, as: "amp_bf16 full" }),
     step("ViT-B-16", { batch: 16, as: "amp_bf16 short" }),
     step("RN50", { batch: 32, as: "amp_bf16 short" }),
     step("ViT-B-32", { batch: 32, as: "fp32 short" }),
