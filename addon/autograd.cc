@@ -48,7 +48,7 @@ static napi_value setGrad(Call& call) {
   at::Tensor tensor = toTensor(call, call[0]);
   at::Tensor gradient;
   if (!isNullish(call.env, call[1])) {
-    gradient = toTensor(call, call[1]);
+    gradient = toTensor(call, call[1], "gradient");
     const bool isOfType = gradient.scalar_type() == tensor.grad_dtype().value_or(tensor.scalar_type());
     if (gradient.sizes() != tensor.sizes() || !isOfType || gradient.device() != tensor.device())
       throw BadArgument("gradient: expected the tensor's shape, element type and device");

@@ -11,7 +11,7 @@ bool toBool(napi_env env, napi_value value, const char* what);
 at::ScalarType toDType(napi_env env, napi_value value, const char* what);
 std::string toString(napi_env env, napi_value value, const char* what);
 std::vector<int64_t> toIntList(napi_env env, napi_value value, const char* what);
-const at::Tensor& toTensor(Call& call, napi_value value);  // the only one of a call
+const at::Tensor& toTensor(Call& call, napi_value value);  // that the call is about
 const at::Tensor& toTensor(Call& call, napi_value value, const char* what);
 std::vector<at::Tensor> toTensorList(Call& call, napi_value value, const char* what);
 bool isNullish(napi_env env, napi_value value);

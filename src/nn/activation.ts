@@ -33,14 +33,14 @@ interface Formulas {
 }
 
 function withBias({ forward, backward, isQuick }: Formulas): Activation {
-  const sum = (x: Tensor, bias: Tensor): Tensor => x.add(bias.to(x.dtype));
   return {
     forward,
-    biased: (x, bias) => (fusesGelu(x, bias) ? fusedGelu({ x, bias, isQuick }) : forward(sum(x, bias))),
+    biased: (x, bias) => (fusesGelu(x, bias) ? fusedGelu({ x, bias, isQuick }) : forward(x.add(bias)).to(x.dtype)),
     biasedBackward: (gradient, { x, bias }) => {
       if (fusesGelu(x, bias)) return fusedGeluBackward(gradient, { x, bias, isQuick });
-      const biased = sum(x, bias);
-      return { output: forward(biased), input: backward(gradient, biased) };
+      const sum = x.add(bias);
+      const input = backward(gradient.to(sum.dtype), sum);
+      return { output: forward(sum).to(x.dtype), input: input.to(x.dtype) };
     },
   };
 }

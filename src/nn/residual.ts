@@ -52,5 +52,5 @@ export function residual<Kept extends string>(
 /** x + output + bias in x's type; output may be overwritten. */
 function added(x: Tensor, output: Tensor, bias: Tensor): Tensor {
   if (fusesResidual(x, output.dtype) && bias.dtype === "float32") return fusedAdd(x, output, bias);
-  return x.add(output.add_(bias.to(output.dtype)));
+  return x.add(output.add(bias)).to(x.dtype);
 }

@@ -15,7 +15,9 @@ test.each(["float32", "bfloat16"] as const)("sums of many parts, ends and layout
   const tensors = [randn([300, 777]), randn([2, 3, 8, 8]).contiguous({ memoryFormat: "channelsLast" }), randn([5])];
   const rounded = tensors.map((x) => x.to(dtype));
   const exact = Math.hypot(...rounded.map((x) => x.to("float64").norm().item()));
-  expect(normOf(rounded)).toBeCloseTo(exact, 9);
+  // Other processors than the kernel's sum up in float32.
+  const error = native.hasAvx512BFloat16() ? 5e-10 : 1e-5 * exact;
+  expect(Math.abs(normOf(rounded) - exact)).toBeLessThan(error);
 });
 
 test.runIf(native.hasAvx512BFloat16())("the kernel takes dense tensors of two types alone", () => {
