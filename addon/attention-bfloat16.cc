@@ -93,8 +93,8 @@ class Backward {
     const Packed keys = packedTransposed(key, stride, tokens, size, keyBuffer_);
     const Packed keyRows = packed(key, stride, tokens, size, keyRowBuffer_);
     const Packed values = packedTransposed(key + width, stride, tokens, size, valueBuffer_);
-    std::fill_n(dKey_, tokens * size, 0.0f);
-    std::fill_n(dValue_, tokens * size, 0.0f);
+    const int64_t written = blockAt(shape_, 0).keys;
+    for (float* sums : {dKey_, dValue_}) std::fill_n(sums + written * size, (tokens - written) * size, 0.0f);
     for (int64_t begin = 0; begin < tokens; begin += shape_.queries()) {
       const Block block = blockAt(shape_, begin);
       const Left queries{query + begin * stride, stride, block.queries, size};
@@ -123,12 +123,12 @@ class Backward {
     for (BFloat16* rows : {probabilities_, dScores_}) std::fill_n(rows + block.queries * stride, padded, BFloat16{0});
   }
 
-  // target [keys, size] += rows^T [keys, queries] right [queries, size]
+  // target [keys, size] (+)= rows^T [keys, queries] right [queries, size]; the first block is written over what was there
   void addTurned(const Block& block, const BFloat16* rows, const Left& right, float* target) {
     const int64_t inner = roundUp(block.queries, 2), turnedStride = roundUp(shape_.queries(), kLanes);
     transpose({rows, turned_, inner, block.keys, shape_.rowStride(), turnedStride});
     multiply({turned_, turnedStride, block.keys, inner}, packed(right.data, right.stride, right.rows, right.inner, queryBuffer_), shape_.size,
-             target, shape_.size, true);
+             target, shape_.size, block.begin > 0);
   }
 
   Shape shape_;

@@ -68,7 +68,7 @@ class Backward {
     const float* key = query + width;
     transpose({key, keys_, tokens, size, stride, scoreStride});
     transpose({key + width, values_, tokens, size, stride, scoreStride});
-    for (int64_t row = 0; row < tokens; ++row)
+    for (int64_t row = blockAt(shape_, 0).keys; row < tokens; ++row)  // behind what the first block writes
       for (int64_t part = 1; part < 3; ++part) std::fill_n(target + row * stride + part * width, size, 0.0f);
     for (int64_t begin = 0; begin < tokens; begin += shape_.queries()) {
       const Block block = blockAt(shape_, begin);
@@ -88,11 +88,11 @@ class Backward {
   }
 
  private:
-  // target [keys, size] += rows^T [keys, queries] right [queries, size]
+  // target [keys, size] (+)= rows^T [keys, queries] right [queries, size]; the first block is written over what was there
   void addTurned(const Block& block, const float* rows, const Matrix& right, float* target) {
     const int64_t turnedStride = roundUp(shape_.queries(), kLanes);
     transpose({rows, turned_, block.queries, block.keys, shape_.rowStride(), turnedStride});
-    multiply({turned_, turnedStride, block.keys, block.queries}, right, target, 3 * shape_.width(), true);
+    multiply({turned_, turnedStride, block.keys, block.queries}, right, target, 3 * shape_.width(), block.begin > 0);
   }
 
   Shape shape_;
