@@ -3,7 +3,7 @@
 //   npm run bench -- --all               everything, with the cases that docs/performance.md has
 //   npm run bench -- step start-up       those by name, with their quick cases; with --all, with all
 //   npm run bench -- --all --docs        also puts the new tables into docs/performance.md
-// With --json DIR every benchmark writes DIR/NAME.json. What each measures stands at its head, and its own flags with it.
+// With --json DIR every benchmark writes DIR/NAME.json, and a second run of one DIR/NAME-2.json. What each measures stands at its head, and its own flags with it.
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -71,9 +71,10 @@ function runsOf(name: string): Bench["all"] {
   return flags.all || (quick.length === 0 && positionals.includes(name)) ? all : quick;
 }
 
-function run(name: string, args: readonly string[]): boolean {
+function run(name: string, args: readonly string[], turn: number): boolean {
   const { file, hasTable } = benches[name]!;
-  const json = flags.json === undefined ? [] : ["--json", join(flags.json, `${name}.json`)];
+  const json =
+    flags.json === undefined ? [] : ["--json", join(flags.json, `${name}${turn > 0 ? `-${turn + 1}` : ""}.json`)];
   const docs = flags.docs && hasTable ? ["--docs"] : [];
   console.log(`\n# ${[name, ...args].join(" ")}\n`);
   const command = ["--import", "tsx", join(import.meta.dirname, file), ...args, ...json, ...docs];
@@ -81,7 +82,7 @@ function run(name: string, args: readonly string[]): boolean {
 }
 
 const chosen = positionals.length > 0 ? positionals : Object.keys(benches);
-const failed = chosen.filter((name) => !runsOf(name).every((args) => run(name, args)));
+const failed = chosen.filter((name) => !runsOf(name).every((args, turn) => run(name, args, turn)));
 if (failed.length > 0) {
   console.error(`\nbench: failed: ${failed.join(", ")}`);
   process.exitCode = 1;
