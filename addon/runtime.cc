@@ -54,10 +54,11 @@ static napi_value cpuCapability(Call& call) { return fromString(call.env, at::ge
 // Whether the CPU multiplies tiles of matrices (AMX).
 static napi_value hasAmx(Call& call) { return fromBool(call.env, at::cpu::init_amx()); }
 
-// Whether the kernels with AVX-512 for bfloat16 are here and run on this CPU.
+// Whether the kernels with AVX-512 for bfloat16 are here and run on this CPU, and libtorch takes its own for AVX-512: it may be told not to.
 static napi_value hasAvx512BFloat16(Call& call) {
 #ifdef __x86_64__
-  return fromBool(call.env, fastclip::hasAvx512BFloat16());
+  const bool isAllowed = at::get_cpu_capability().rfind("AVX512", 0) == 0;
+  return fromBool(call.env, isAllowed && fastclip::hasAvx512BFloat16());
 #else
   return fromBool(call.env, false);
 #endif

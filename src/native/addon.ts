@@ -56,6 +56,7 @@ export interface Addon {
   version(): string;
   cpuCapability(): string;
   hasAmx(): boolean;
+  /** Of this CPU, and not switched off by ATEN_CPU_CAPABILITY. */
   hasAvx512BFloat16(): boolean;
   cudaDevices(): number;
   hasNccl(): boolean;
