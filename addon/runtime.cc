@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <torch/version.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -46,6 +47,13 @@ static napi_value setThreads(Call& call) {
 }
 
 static napi_value threads(Call& call) { return fromDouble(call.env, at::get_num_threads()); }
+
+// On how many threads a kernel of the addon runs: as many as parallel_for makes parts of so many pieces.
+static napi_value kernelThreads(Call& call) {
+  std::atomic<int> parts = 0;
+  at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t, int64_t) { ++parts; });
+  return fromDouble(call.env, parts);
+}
 
 static napi_value version(Call& call) { return fromString(call.env, TORCH_VERSION); }
 
@@ -108,7 +116,7 @@ static napi_value endWithParent(Call& call) {
 void defineRuntime(napi_env env, napi_value exports) {
   define(env, exports,
          {{"manualSeed", guarded<manualSeed>}, {"rngState", guarded<rngState>}, {"setRngState", guarded<setRngState>},
-          {"setThreads", guarded<setThreads>}, {"threads", guarded<threads>}, {"version", guarded<version>},
+          {"setThreads", guarded<setThreads>}, {"threads", guarded<threads>}, {"kernelThreads", guarded<kernelThreads>}, {"version", guarded<version>},
           {"cpuCapability", guarded<cpuCapability>}, {"hasAmx", guarded<hasAmx>}, {"hasAvx512BFloat16", guarded<hasAvx512BFloat16>}, {"cudaDevices", guarded<cudaDevices>}, {"hasNccl", guarded<hasNccl>},
           {"useCachingAllocator", guarded<useCachingAllocator>}, {"memory", guarded<memory>},
           {"resetPeakMemory", guarded<resetPeakMemory>}, {"emptyCache", guarded<emptyCache>},

@@ -47,6 +47,7 @@ export async function checkEngine(): Promise<Check[]> {
     checkDevices(engine, tensors.engineInfo().cudaDevices),
     checkCollectives(tensors.engineInfo()),
     checkThreads(tensors.threads()),
+    checkKernels(tensors.threads(), tensors.kernelThreads()),
     checkMatmul(tensors, "float32"),
     checkMatmul(tensors, "bfloat16"),
   ];
@@ -90,6 +91,13 @@ export function checkThreads(threads: number, cores: number = usableCores()): Ch
   const found = `${threads} for ${cores} core${cores === 1 ? "" : "s"}`;
   if (threads <= cores) return ok("threads", found);
   return problem("threads", `${found}: they will wait for each other`, `set OMP_NUM_THREADS=${cores}`);
+}
+
+/** Whether the addon's own kernels run on all threads. */
+export function checkKernels(threads: number, kernelThreads: number): Check {
+  if (kernelThreads === threads) return ok("kernels", `run on ${threads} thread${threads === 1 ? "" : "s"}`);
+  const found = `run on ${kernelThreads} of ${threads} threads: they were built without libtorch's OpenMP`;
+  return problem("kernels", found, "set CXX=g++ and run `npm run setup`");
 }
 
 /** Relative error that one rounding to the type may bring; the sums themselves are in float32. */

@@ -5,7 +5,14 @@ import { afterEach, expect, test, vi } from "vitest";
 import type * as Tensors from "../tensor/index.ts";
 import { command, examine, formatChecks } from "./doctor.ts";
 import { checkCompiler, checkCpu, checkDisk, checkMemory, checkNode, ok, problem } from "./doctor-checks.ts";
-import { checkCollectives, checkDevices, checkEngine, checkMatmul, checkThreads } from "./doctor-engine.ts";
+import {
+  checkCollectives,
+  checkDevices,
+  checkEngine,
+  checkKernels,
+  checkMatmul,
+  checkThreads,
+} from "./doctor-engine.ts";
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -75,6 +82,14 @@ test("more threads than cores is a problem", () => {
   expect(checkThreads(8, 1)).toMatchObject({ status: "problem", mend: "set OMP_NUM_THREADS=1" });
 });
 
+test("kernels that run on one thread of several are a problem", () => {
+  expect(checkKernels(2, 2)).toEqual(ok("kernels", "run on 2 threads"));
+  expect(checkKernels(4, 1)).toMatchObject({
+    status: "problem",
+    found: "run on 1 of 4 threads: they were built without libtorch's OpenMP",
+  });
+});
+
 test("GPUs without NCCL are a problem", () => {
   expect(checkCollectives({ cudaDevices: 0, nccl: false })).toEqual(
     ok("processes", "several communicate over Gloo; NCCL is not built in"),
@@ -135,6 +150,7 @@ test("the engine that set-up built is found, loads and multiplies", async () => 
     "devices",
     "processes",
     "threads",
+    "kernels",
     "matmul float32",
     "matmul bfloat16",
   ]);

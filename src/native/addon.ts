@@ -53,6 +53,7 @@ export interface Addon {
   setRngState(state: Handle): void;
   setThreads(threads: number): void;
   threads(): number;
+  kernelThreads(): number;
   version(): string;
   cpuCapability(): string;
   hasAmx(): boolean;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { cat, fusesAttention, manualSeed, randn, setThreads, type Tensor, threads } from "../tensor/index.ts";
+import { cat, fusesAttention, manualSeed, randn, type Tensor } from "../tensor/index.ts";
+import { expectSameOnThreads } from "../tensor/threads.fixture.ts";
 import { attendByProducts, attendByProductsBackward, attendHeads, attendHeadsBackward } from "./heads.ts";
 import { Sequences } from "./sequences.ts";
 
@@ -76,17 +77,7 @@ test.each(["bfloat16" as const, ...singles])("the number of threads changes noth
   manualSeed(1);
   const options = { heads: 3, isCausal: true };
   const [projected, gradient] = [randn([5, 140, 3 * 24]).to(type), randn([5, 140, 24]).to(type)];
-  const before = threads();
-  const run = (count: number): Tensor[] => {
-    setThreads(count);
-    return [attendHeads(projected, options), attendHeadsBackward(gradient, projected, options)];
-  };
-  try {
-    const [one, three] = [run(1), run(3)];
-    for (const [i, x] of one!.entries()) expect(x.eq(three![i]!).all().item()).toBe(1);
-  } finally {
-    setThreads(before);
-  }
+  expectSameOnThreads(() => [attendHeads(projected, options), attendHeadsBackward(gradient, projected, options)]);
 });
 
 test.each(["bfloat16", "float32"] as const)(

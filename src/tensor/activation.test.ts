@@ -1,9 +1,19 @@
 // What it computes is tested in ../nn/activation.test.ts.
 import { expect, test } from "vitest";
 import { native } from "../native/addon.ts";
-import { fusesGelu, randn, type Tensor } from "./index.ts";
+import { fusedGelu, fusedGeluBackward, fusesGelu, manualSeed, randn, type Tensor } from "./index.ts";
+import { expectSameOnThreads } from "./threads.fixture.ts";
 
 const testKernel = test.runIf(fusesGelu(randn([1]), randn([1])));
+
+testKernel("the number of threads changes nothing", () => {
+  manualSeed(1);
+  const [x, gradient, bias] = [randn([300, 96]).to("bfloat16"), randn([300, 96]).to("bfloat16"), randn([96])];
+  expectSameOnThreads(() => {
+    const task = { x, bias, isQuick: false };
+    return [fusedGelu(task), ...Object.values(fusedGeluBackward(gradient.clone(), task))];
+  });
+});
 
 testKernel("the kernels take what they were made for alone", () => {
   const [x, bias] = [randn([4, 6]).to("bfloat16"), randn([6])];

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { native } from "../native/addon.ts";
 import { fusedAdamw_, fusesMixedAdamw, manualSeed, mixedAdamw_, ones, randn, type Tensor, tensor } from "./index.ts";
+import { expectSameOnThreads } from "./threads.fixture.ts";
 
 const testKernel = test.runIf(native.hasAvx512BFloat16());
 const settings = { lr: 0.03, beta1: 0.9, beta2: 0.98, eps: 1e-6, weightDecay: 0.2 };
@@ -34,6 +35,18 @@ testKernel("the update with gradients of bfloat16 is libtorch's with the same gr
       const same = sides[1]![list][i]!;
       expect(x.sub(same).norm().item(), `${list} ${i}`).toBeLessThan(1e-6 * same.norm().item());
     }
+});
+
+testKernel("the number of threads changes nothing", () => {
+  manualSeed(1);
+  const [parameter, expAvg, expAvgSq, gradient] = [0, 1, 2, 3].map(() => randn([900, 333]).abs()) as Tensor[];
+  const grads = [gradient!.to("bfloat16")];
+  expectSameOnThreads(() => {
+    const [changed, ...state] = [parameter, expAvg, expAvgSq].map((x) => x!.clone()) as [Tensor, Tensor, Tensor];
+    const lists = { expAvgs: [state[0]], expAvgSqs: [state[1]], grads, stateSteps: [tensor(1)] };
+    mixedAdamw_([changed], { ...settings, gradientFactor: 0.5, ...lists });
+    return [changed, ...state];
+  });
 });
 
 testKernel("what does not fit together is refused", () => {

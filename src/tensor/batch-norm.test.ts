@@ -11,12 +11,11 @@ import {
   manualSeed,
   ones,
   randn,
-  setThreads,
   type Tensor,
   tensor,
-  threads,
   zeros,
 } from "./index.ts";
+import { expectSameOnThreads } from "./threads.fixture.ts";
 
 type Type = "float32" | "bfloat16";
 
@@ -103,21 +102,13 @@ testKernel("what is not a number stays so", () => {
 
 testKernel("the number of threads changes nothing", () => {
   const { x, shortcut, gradient, weight, bias } = example([16, 24, 40, 40], "float32");
-  const before = threads();
-  const run = (count: number): Tensor[] => {
-    setThreads(count);
+  expectSameOnThreads(() => {
     const task = { weight, bias, eps, isRectified: true };
     const moments = channelMoments(x);
     const output = fusedBatchNorm({ ...task, x, moments, shortcut });
     const back = fusedBatchNormBackward(gradient, { ...task, x, moments, output });
     return [output, moments, back.dx, back.weight, back.bias, back.shortcut!];
-  };
-  try {
-    const [one, three] = [run(1), run(3)];
-    for (const [i, result] of one!.entries()) expect(result.eq(three![i]!).all().item()).toBe(1);
-  } finally {
-    setThreads(before);
-  }
+  });
 });
 
 testKernel("the kernels take what they were made for alone", () => {

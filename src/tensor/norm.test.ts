@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { native } from "../native/addon.ts";
 import { manualSeed, normOf, ones, randn, tensor } from "./index.ts";
+import { expectSameOnThreads } from "./threads.fixture.ts";
 
 test("the norm is that of all tensors together", () => {
   expect(normOf([tensor([3, 0]), tensor([0, 4], { shape: [2, 1] }), tensor(12).to("bfloat16")])).toBe(13); // sqrt(9 + 16 + 144)
@@ -18,6 +19,12 @@ test.each(["float32", "bfloat16"] as const)("sums of many parts, ends and layout
   // Other processors than the kernel's sum up in float32.
   const error = native.hasAvx512BFloat16() ? 5e-10 : 1e-5 * exact;
   expect(Math.abs(normOf(rounded) - exact)).toBeLessThan(error);
+});
+
+test.runIf(native.hasAvx512BFloat16())("the number of threads changes nothing", () => {
+  manualSeed(1);
+  const tensors = [randn([900, 777]).to("bfloat16"), randn([300, 500])];
+  expectSameOnThreads(() => [tensor([normOf(tensors)], { dtype: "float64" })]);
 });
 
 test.runIf(native.hasAvx512BFloat16())("the kernel takes dense tensors of two types alone", () => {

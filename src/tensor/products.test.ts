@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { native } from "../native/addon.ts";
 import { randn, Tensor, transposedProduct } from "./index.ts";
+import { expectSameOnThreads } from "./threads.fixture.ts";
 
 function transposedCopy(matrix: Tensor): [copy: Tensor, sums: Tensor] {
   return native.transposedCopy(matrix.handle).map((handle) => new Tensor(handle)) as [Tensor, Tensor];
@@ -34,6 +35,11 @@ testKernel.each([
       .max()
       .item(),
   ).toBeLessThan(1e-4);
+});
+
+testKernel("the number of threads changes nothing", () => {
+  const matrix = randn([1000, 640]).to("bfloat16");
+  expectSameOnThreads(() => transposedCopy(matrix));
 });
 
 testKernel("rows may lie apart, elements of a row may not", () => {

@@ -9,11 +9,10 @@ import {
   nativeLayerNorm,
   nativeLayerNormBackward,
   randn,
-  setThreads,
   stack,
   type Tensor,
-  threads,
 } from "./index.ts";
+import { expectSameOnThreads } from "./threads.fixture.ts";
 
 const testKernel = test.runIf(fusesResidual(randn([1]), "bfloat16"));
 const eps = 1e-5;
@@ -84,18 +83,10 @@ testKernel.each(types)("an output and a bias are added in float32, and rounded o
 
 testKernel("the number of threads changes nothing", () => {
   const { x, passed, gradient, weight, bias } = example([40, 50, 64], "float32");
-  const before = threads();
-  const run = (count: number): Tensor[] => {
-    setThreads(count);
+  expectSameOnThreads(() => {
     const { h, moments } = fusedNorm(x, "bfloat16", { weight, bias, eps });
     return [h, fusedAdd(x, h, bias), ...Object.values(fusedNormBackward(gradient, { x, moments, weight, passed }))];
-  };
-  try {
-    const [one, three] = [run(1), run(3)];
-    for (const [i, tensor] of one!.entries()) expect(tensor.eq(three![i]!).all().item()).toBe(1);
-  } finally {
-    setThreads(before);
-  }
+  });
 });
 
 testKernel("the kernels take what they were made for alone", () => {

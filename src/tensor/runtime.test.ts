@@ -34,10 +34,10 @@ test("a state goes on where it was taken", () => {
 
 test("threads can be set", () => {
   const before = T.threads();
-  T.setThreads(1);
-  expect(T.threads()).toBe(1);
-  T.setThreads(before);
-  expect(T.threads()).toBe(before);
+  for (const count of [1, 3, before]) {
+    T.setThreads(count);
+    expect([T.threads(), T.kernelThreads()]).toEqual([count, count]);
+  }
 });
 
 test("the engine tells its version", () => {

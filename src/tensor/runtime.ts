@@ -25,6 +25,11 @@ export function threads(): number {
   return native.threads();
 }
 
+/** The threads that the addon's own kernels run on: as many, or one where they were not built with libtorch's OpenMP. */
+export function kernelThreads(): number {
+  return native.kernelThreads();
+}
+
 /** Tensors alive in this thread, freed ones not counted. */
 export function liveTensors(): number {
   return native.liveTensors();
