@@ -3,7 +3,7 @@
 //   npm run bench -- --all               everything, with the cases that docs/performance.md has
 //   npm run bench -- step start-up       those by name, with their quick cases; with --all, with all
 //   npm run bench -- --all --docs        also puts the new tables into docs/performance.md
-// With --json DIR every benchmark writes DIR/NAME.json, and a second run of one DIR/NAME-2.json. What each measures stands at its head, and its own flags with it.
+// With --json DIR every benchmark writes DIR/NAME.json, and further runs of one DIR/NAME-2.json and so on. What each measures stands at its head, and its own flags with it.
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -28,6 +28,7 @@ const benches: Readonly<Record<string, Bench>> = {
     quick: [["--set", "small"]],
     all: [
       ["--set", "main"],
+      ["--set", "main", "--threads", "1"],
       ["--set", "sizes", "--turns", "2"],
     ],
     ...written,

@@ -115,4 +115,6 @@ for (const measured of casesOf(flags)) {
 }
 const machine = describeMachine(openClipVersion);
 const markdown = `${stepTable(rows)}\n\nMedian of ${turns} turns, ${flags.threads} threads on each side. ${machine}.`;
-tell({ name: flags.set === "sizes" ? "step-sizes" : "step", markdown, data: { machine, ...flags, rows } }, flags);
+const ofOneThread = threads === 1 ? "step-one-thread" : "step";
+const name = flags.set === "sizes" ? "step-sizes" : ofOneThread;
+tell({ name, markdown, data: { machine, ...flags, rows } }, flags);
