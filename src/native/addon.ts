@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { chosenAllocator } from "./allocator.ts";
 import { locateEngine } from "./locate.ts";
+import { withShortWaits } from "./waiting.ts";
 
 /** A tensor of this thread; one that was freed is refused, never mistaken for another. */
 export type Handle = number;
@@ -198,7 +199,7 @@ function load(): Addon {
   const allocator = chosenAllocator();
   const engine = locateEngine();
   try {
-    const addon = createRequire(import.meta.url)(engine.addon) as Addon;
+    const addon = withShortWaits(() => createRequire(import.meta.url)(engine.addon) as Addon);
     // Before the first tensor is made.
     if (allocator === "caching") addon.useCachingAllocator();
     return addon;
