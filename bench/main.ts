@@ -3,7 +3,8 @@
 //   npm run bench -- --all               everything, with the cases that docs/performance.md has
 //   npm run bench -- step start-up       those by name, with their quick cases; with --all, with all
 //   npm run bench -- --all --docs        also puts the new tables into docs/performance.md
-// With --json DIR every benchmark writes DIR/NAME.json, and further runs of one DIR/NAME-2.json and so on. What each measures stands at its head, and its own flags with it.
+// With --json DIR every benchmark writes DIR/NAME.json, and further runs of one DIR/NAME-2.json and so on. What each measures stands at its
+// head, and its own flags with it.
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

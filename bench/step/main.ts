@@ -115,6 +115,6 @@ for (const measured of casesOf(flags)) {
 }
 const machine = describeMachine(openClipVersion);
 const markdown = `${stepTable(rows)}\n\nMedian of ${turns} turns, ${flags.threads} threads on each side. ${machine}.`;
-const ofOneThread = threads === 1 ? "step-one-thread" : "step";
-const name = flags.set === "sizes" ? "step-sizes" : ofOneThread;
+const tableOfMain = threads === 1 ? "step-one-thread" : "step";
+const name = flags.set === "sizes" ? "step-sizes" : tableOfMain;
 tell({ name, markdown, data: { machine, ...flags, rows } }, flags);

@@ -97,7 +97,7 @@ export function checkThreads(threads: number, cores: number = usableCores()): Ch
 export function checkKernels(threads: number, kernelThreads: number): Check {
   if (kernelThreads === threads) return ok("kernels", `run on ${threads} thread${threads === 1 ? "" : "s"}`);
   const found = `run on ${kernelThreads} of ${threads} threads: they were built without libtorch's OpenMP`;
-  return problem("kernels", found, "set CXX=g++ and run `npm run setup`");
+  return problem("kernels", found, "remove build/ and run `CXX=g++ npm run setup`");
 }
 
 /** Relative error that one rounding to the type may bring; the sums themselves are in float32. */
