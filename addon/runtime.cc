@@ -55,6 +55,13 @@ static napi_value kernelThreads(Call& call) {
   return fromDouble(call.env, parts);
 }
 
+// flushDenormals(on): whether numbers that are too small to be normal are 0 on every thread that operators run on, this one among them.
+static napi_value flushDenormals(Call& call) {
+  const bool isOn = toBool(call.env, call[0], "on");
+  at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t, int64_t) { at::globalContext().setFlushDenormal(isOn); });
+  return undefined(call.env);
+}
+
 static napi_value version(Call& call) { return fromString(call.env, TORCH_VERSION); }
 
 static napi_value cpuCapability(Call& call) { return fromString(call.env, at::get_cpu_capability()); }
@@ -116,7 +123,7 @@ static napi_value endWithParent(Call& call) {
 void defineRuntime(napi_env env, napi_value exports) {
   define(env, exports,
          {{"manualSeed", guarded<manualSeed>}, {"rngState", guarded<rngState>}, {"setRngState", guarded<setRngState>},
-          {"setThreads", guarded<setThreads>}, {"threads", guarded<threads>}, {"kernelThreads", guarded<kernelThreads>}, {"version", guarded<version>},
+          {"setThreads", guarded<setThreads>}, {"threads", guarded<threads>}, {"kernelThreads", guarded<kernelThreads>}, {"flushDenormals", guarded<flushDenormals>}, {"version", guarded<version>},
           {"cpuCapability", guarded<cpuCapability>}, {"hasAmx", guarded<hasAmx>}, {"hasAvx512BFloat16", guarded<hasAvx512BFloat16>}, {"cudaDevices", guarded<cudaDevices>}, {"hasNccl", guarded<hasNccl>},
           {"useCachingAllocator", guarded<useCachingAllocator>}, {"memory", guarded<memory>},
           {"resetPeakMemory", guarded<resetPeakMemory>}, {"emptyCache", guarded<emptyCache>},

@@ -1,5 +1,6 @@
 """Times steps of torch's optimizers, with and without weight decay as OpenCLIP groups parameters. One JSON request a line, one reply a line:
-{"shapes": [[...]], "threads": n} makes parameters and gradients, {"optimizer": NAME} an optimizer for them, {"step": true} takes a step."""
+{"shapes": [[...]], "threads": n} makes parameters and gradients, {"optimizer": NAME} an optimizer for them, {"step": true} takes a step,
+{"rare": {"parameter": i, "count": rows, "mean": x}} makes the first rows' gradients 0 and their means x."""
 
 import json
 import sys
@@ -88,8 +89,15 @@ for line in sys.stdin:
         reply = {"torch": torch.__version__, "threads": torch.get_num_threads()}
     elif "optimizer" in request:
         optimizer = None
+        for p in parameters:
+            p.grad.fill_(1e-3)
         # Copies, because torch writes an optimizer's settings into the groups, where the next one would find them.
         optimizer = OPTIMIZERS[request["optimizer"]]([dict(group) for group in groups])
+    elif "rare" in request:
+        rare = request["rare"]
+        chosen = parameters[rare["parameter"]]
+        chosen.grad[: rare["count"]] = 0
+        optimizer.state[chosen]["exp_avg"][: rare["count"]] = rare["mean"]
     else:
         start = time.perf_counter()
         optimizer.step()

@@ -55,6 +55,7 @@ export interface Addon {
   setThreads(threads: number): void;
   threads(): number;
   kernelThreads(): number;
+  flushDenormals(on: boolean): void;
   version(): string;
   cpuCapability(): string;
   hasAmx(): boolean;

@@ -210,3 +210,24 @@ test.each(optimizers)("%s does not depend on how a kernel lies in memory", (_, c
   const [plain, channelsLast] = [trained("contiguous"), trained("channelsLast")];
   for (const [i, value] of plain.entries()) expect(channelsLast[i]).toBeCloseTo(value, 6);
 });
+
+const least = 2 ** -126; // the least normal number of float32
+
+test.each(optimizers)(
+  "%s lets moments of what gets no gradient for long end as 0, not as denormal numbers",
+  (_, create) => {
+    // Of a size that operators cut into parts for their threads.
+    const parameter = randn([1000, 333]).requireGrad();
+    const optimizer = create(parameterGroups(new Map([["embedding.weight", parameter]]), 0)); // SGD adds the decay to the gradient
+    const step = (gradient: Tensor): void => {
+      setGrad(parameter, gradient);
+      noGrad(() => optimizer.step(rates));
+    };
+    step(randn(parameter.shape));
+    const moments = [...optimizer.state().values()].filter(({ numel }) => numel === parameter.numel);
+    expect(moments.length).toBeGreaterThan(0);
+    for (const moment of moments) moment.copy_(moment.sign().mul(1.01 * least));
+    for (let n = 0; n < 3; n++) step(parameter.zerosLike());
+    for (const moment of moments) expect(moment.abs().max().item()).toBe(0);
+  },
+);

@@ -40,6 +40,24 @@ test("threads can be set", () => {
   }
 });
 
+test("without denormal numbers operators of any size take them for 0, and only there", () => {
+  const before = T.threads();
+  const small = T.tensor(1e-40).expand([1_000_000]).contiguous();
+  const products = (): T.Tensor[] => [small.mul(1), small.narrow(0, 0, 3).mul(1)];
+  const largest = (tensors: readonly T.Tensor[]): number[] => tensors.map((x) => x.max().item());
+  for (const count of [1, 3]) {
+    T.setThreads(count);
+    expect(largest(T.withoutDenormals(products))).toEqual([0, 0]);
+    expect(largest(products()).every((x) => x > 0)).toBe(true);
+  }
+  const fail = (): never => {
+    throw new Error("stopped");
+  };
+  T.setThreads(before);
+  expect(() => T.withoutDenormals(fail)).toThrow("stopped");
+  expect(largest(products()).every((x) => x > 0)).toBe(true);
+});
+
 test("the engine tells its version", () => {
   const { version, cpuCapability, cudaDevices } = T.engineInfo();
   expect(version).toMatch(/^2\.1[1-5]\./);
