@@ -1,8 +1,9 @@
 // The losses of both sides over many steps, from the same weights on the same batches: whether they train alike.
 //   npx tsx bench/curves/main.ts [--model RN-Ti-64,ViT-Ti-8-64] [--precision fp32,amp_bf16] [--batch 32] [--batches 64] [--steps 200]
 //     [--threads 1] [--json FILE] [--docs]
-// OpenCLIP runs twice, the second time without oneDNN, so that products add the same numbers in another order: its two curves show how far
-// rounding alone drives them apart. --docs writes the table into docs/performance.md and the plot into docs/curves.svg.
+// OpenCLIP runs twice, the second time with the pairs of each batch in reverse order and by older instructions of the CPU, so that it adds
+// the same numbers in another order: its two curves show how far rounding alone drives them apart. --docs writes the table into
+// docs/performance.md and the plot into docs/curves.svg.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,11 +45,26 @@ function ourLosses(folder: string, { model, precision }: Case): number[] {
   return Array.from({ length: steps }, (_, step) => stepOn(trainer, read[step % read.length]!, step).loss);
 }
 
-async function peerLosses(folder: string, { precision }: Case, { onednn }: { onednn: boolean }): Promise<number[]> {
+/** PyTorch's three sources of kernels, as on an older CPU. oneDNN keeps its instructions for bfloat16, without which it is very slow. */
+const olderCpu = {
+  ATEN_CPU_CAPABILITY: "avx2",
+  MKL_ENABLE_INSTRUCTIONS: "AVX2",
+  ONEDNN_MAX_CPU_ISA: "AVX512_CORE_BF16",
+};
+
+interface PeerOptions {
+  readonly folder: string;
+  readonly precision: Case["precision"];
+  /** Whether it adds the same numbers in another order. */
+  readonly reordered: boolean;
+}
+
+async function peerLosses({ folder, precision, reordered }: PeerOptions): Promise<number[]> {
   const { lr, weightDecay, seed } = common;
-  const options = { folder, threads, onednn, precision, lr, weight_decay: weightDecay, seed };
-  const python = openClipPeer({ threads, tcmalloc: false });
-  const peer = new PeerProcess(python, join(import.meta.dirname, "peer.py"), [JSON.stringify(options)]);
+  const options = { folder, threads, reversed: reordered, precision, lr, weight_decay: weightDecay, seed };
+  const { python, env } = openClipPeer({ threads, tcmalloc: false });
+  const settings = { python, env: reordered ? { ...env, ...olderCpu } : env };
+  const peer = new PeerProcess(settings, join(import.meta.dirname, "peer.py"), [JSON.stringify(options)]);
   try {
     return (await peer.ask<{ losses: number[] }>({ steps })).losses;
   } finally {
@@ -63,8 +79,8 @@ async function curvesOf(chosen: Case) {
     return {
       ...chosen,
       ours: ourLosses(folder, chosen),
-      peer: await peerLosses(folder, chosen, { onednn: true }),
-      again: await peerLosses(folder, chosen, { onednn: false }),
+      peer: await peerLosses({ folder, precision: chosen.precision, reordered: false }),
+      again: await peerLosses({ folder, precision: chosen.precision, reordered: true }),
     };
   } finally {
     rmSync(folder, { recursive: true });
@@ -92,13 +108,21 @@ const all: Curves[] = [];
 for (const model of flags.model.split(","))
   for (const precision of flags.precision.split(",") as Case["precision"][])
     all.push(await curvesOf({ model, precision }));
+/** Differences from OpenCLIP's curve in float32, of a curve in bfloat16, where that ran too. */
+function fromExact({ model, precision }: Curves, losses: readonly number[]): string {
+  const exact = all.find((curves) => curves.model === model && curves.precision === "fp32");
+  return precision === "fp32" || exact === undefined ? "-" : differences(losses, exact.peer);
+}
+
 const table = markdownTable<Curves>(
   [
     { head: "model", cell: ({ model }) => model, isText: true },
     { head: "precision", cell: ({ precision }) => precision, isText: true },
     { head: "the loss goes from, to", cell: ({ peer }) => `${peer[0]!.toFixed(2)}, ${peer.at(-1)!.toFixed(3)}` },
     { head: "ours and OpenCLIP: first, median, largest", cell: ({ ours, peer }) => differences(ours, peer) },
-    { head: "OpenCLIP and itself without oneDNN", cell: ({ peer, again }) => differences(peer, again) },
+    { head: "OpenCLIP and itself, sums in another order", cell: ({ peer, again }) => differences(peer, again) },
+    { head: "ours and OpenCLIP in float32", cell: (curves) => fromExact(curves, curves.ours) },
+    { head: "OpenCLIP and itself in float32", cell: (curves) => fromExact(curves, curves.peer) },
   ],
   all,
 );
