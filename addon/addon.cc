@@ -163,6 +163,7 @@ static napi_value initialise(napi_env env, napi_value exports) {
     defineBatchNorm(env, exports);
     defineNorm(env, exports);
     defineAdamw(env, exports);
+    defineContrast(env, exports);
     defineResidual(env, exports);
     defineTranspose(env, exports);
 #endif

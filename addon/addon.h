@@ -165,6 +165,7 @@ void defineActivation(napi_env env, napi_value exports);
 void defineBatchNorm(napi_env env, napi_value exports);
 void defineNorm(napi_env env, napi_value exports);
 void defineAdamw(napi_env env, napi_value exports);
+void defineContrast(napi_env env, napi_value exports);
 void defineResidual(napi_env env, napi_value exports);
 
 // Replaces the CPU allocator of tensors, once per process.

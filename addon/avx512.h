@@ -24,16 +24,20 @@ FASTCLIP_AVX512 static inline __mmask16 lanes(int64_t begin, int64_t end) {
   return static_cast<__mmask16>(end - begin >= kLanes ? 0xffff : (1u << std::max<int64_t>(end - begin, 0)) - 1);
 }
 
-// 2^x, for x of at most 0, to within 2e-7 of it; 0 where it would be denormal, which takes the processor long. NaN stays NaN.
-FASTCLIP_AVX512 static inline __m512 powerOfTwo(__m512 x) {
-  const __mmask16 isNormal = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-126), _CMP_NLT_UQ);
-  const __m512 whole = _mm512_maskz_roundscale_ps(isNormal, x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  const __m512 rest = _mm512_maskz_sub_ps(isNormal, x, whole);
+// 2^(whole + rest), to within 2e-7 of it, for a whole number and a rest of at most 1/2 either way; 0 where it is not in the mask.
+FASTCLIP_AVX512 static inline __m512 powerOfTwo(__mmask16 mask, __m512 whole, __m512 rest) {
   // ln(2)^k / k!
   constexpr float kTerms[] = {1.54035304e-4f, 1.33335581e-3f, 9.61812911e-3f, 5.55041087e-2f, 2.40226507e-1f, 6.93147181e-1f, 1.0f};
   __m512 sum = _mm512_set1_ps(kTerms[0]);
   for (int i = 1; i < 7; ++i) sum = _mm512_fmadd_ps(sum, rest, _mm512_set1_ps(kTerms[i]));
-  return _mm512_maskz_scalef_ps(isNormal, sum, whole);
+  return _mm512_maskz_scalef_ps(mask, sum, whole);
+}
+
+// 2^x, for x of at most 0, to within 2e-7 of it; 0 where it would be denormal, which takes the processor long. NaN stays NaN.
+FASTCLIP_AVX512 static inline __m512 powerOfTwo(__m512 x) {
+  const __mmask16 isNormal = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-126), _CMP_NLT_UQ);
+  const __m512 whole = _mm512_maskz_roundscale_ps(isNormal, x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  return powerOfTwo(isNormal, whole, _mm512_maskz_sub_ps(isNormal, x, whole));
 }
 
 // To the nearest, ties to even.

@@ -14,12 +14,25 @@ import {
   tensorMemory,
 } from "../src/tensor/index.ts";
 
-const [size, width, threads, repeats] = process.argv.slice(2).map(Number) as [number, number, number, number];
+interface Options {
+  readonly size: number;
+  readonly width: number;
+  readonly tau: number;
+  readonly twins: boolean;
+  readonly threads: number;
+  readonly repeats: number;
+}
+
+const { size, width, tau, twins, threads, repeats } = JSON.parse(process.argv[2]!) as Options;
 setThreads(threads);
 manualSeed(0);
+const things = randn([size / 2, 1, width])
+  .expand([size / 2, 2, width])
+  .reshape([size, width]);
 const unit = () =>
   scope(() => {
-    const values = randn([size, width]);
+    const noise = randn([size, width]);
+    const values = twins ? things.add(noise.mul(0.05)) : noise;
     return values.div(values.norm({ dim: [1], keepdim: true }));
   });
 const features = singleRank({ image: unit(), text: unit() });
@@ -29,7 +42,7 @@ const loss = new FastClipLoss({
   eps: 1e-14,
   estimator,
 });
-const input = { features, ids: arange(size, { dtype: "int64" }), tau: 0.07, bias: 0, gamma: 1, epoch: 0 };
+const input = { features, ids: arange(size, { dtype: "int64" }), tau, bias: 0, gamma: 1, epoch: 0 };
 
 emptyCache();
 resetPeakMemory();

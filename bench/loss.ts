@@ -1,6 +1,7 @@
 // Time and memory of a loss and its gradient as the batch grows: FastCLIP-v3 in tiles, beside the same loss over the full matrix in
 // PyTorch, in one run. Each size runs in processes of its own, so that the peak of one is not that of another.
-//   npx tsx bench/loss.ts [--sizes 1024,4096] [--width 128] [--threads 1] [--json FILE]
+//   npx tsx bench/loss.ts [--sizes 1024,4096] [--width 128] [--tau 0.07] [--twins] [--threads 1] [--json FILE]
+// With --twins pairs come by twos, each nearly the other, as pictures of one thing do: most terms are then tiny beside a few.
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
@@ -18,6 +19,8 @@ const { values: flags } = parseArgs({
   options: {
     sizes: { type: "string", default: "1024,4096,16384,65536" },
     width: { type: "string", default: "128" },
+    tau: { type: "string", default: "0.07" },
+    twins: { type: "boolean", default: false },
     threads: { type: "string", default: "1" },
     json: { type: "string" },
   },
@@ -28,7 +31,16 @@ const here = import.meta.dirname;
 const repeats = (size: number): number => Math.max(1, Math.min(9, Math.round(2 ** 28 / size ** 2)));
 
 async function measure(size: number, side: "tiles" | "full"): Promise<Figures | string> {
-  const args = [String(size), flags.width, flags.threads, String(repeats(size))];
+  const { width, tau, twins, threads } = flags;
+  const options = {
+    size,
+    width: Number(width),
+    tau: Number(tau),
+    twins,
+    threads: Number(threads),
+    repeats: repeats(size),
+  };
+  const args = [JSON.stringify(options)];
   // Forward, its saved matrices and backward keep seven of B x B at once (measured).
   const needed = 7 * 4 * size ** 2;
   if (side === "full" && needed > totalmem())
@@ -56,5 +68,7 @@ for (const size of flags.sizes.split(",").map(Number)) {
   );
 }
 const machine = `${cpus().length} cores, ${cpus()[0]?.model}`;
-console.log(`\nfeatures of width ${flags.width}, ${flags.threads} threads; ${machine}`);
+console.log(
+  `\nfeatures of width ${flags.width}${flags.twins ? " by twos" : ""}, tau ${flags.tau}, ${flags.threads} threads; ${machine}`,
+);
 if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify({ machine, ...flags, rows }, null, 2)}\n`);

@@ -7,12 +7,21 @@ import time
 
 import torch
 
-size, width, threads, repeats = map(int, sys.argv[1:])
-torch.set_num_threads(threads)
+options = json.loads(sys.argv[1])
+size, width, tau, repeats = (options[name] for name in ("size", "width", "tau", "repeats"))
+torch.set_num_threads(options["threads"])
 torch.manual_seed(0)
-image = torch.nn.functional.normalize(torch.randn(size, width), dim=1).requires_grad_()
-text = torch.nn.functional.normalize(torch.randn(size, width), dim=1).requires_grad_()
-tau, rho, eps = 0.07, 6.5, 1e-14
+things = torch.randn(size // 2, width).repeat_interleave(2, 0)
+
+
+def features():
+    noise = torch.randn(size, width)
+    values = things + 0.05 * noise if options["twins"] else noise
+    return torch.nn.functional.normalize(values, dim=1).requires_grad_()
+
+
+image, text = features(), features()
+rho, eps = 6.5, 1e-14
 
 
 def inner(similarity):

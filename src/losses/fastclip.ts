@@ -34,7 +34,7 @@ export class FastClipLoss implements ContrastiveLoss {
 
   /** g, then u <- (1 - gamma) u + gamma g; the scalars are the new log u. */
   inner({ features, ids, tau, gamma }: LossInput): InnerResult {
-    const inverseTau = full([1], 1 / tau);
+    const inverseTau = full([1], 1 / tau, { dtype: features.local.image.dtype });
     const logG = logInnerFunction(features, { image: inverseTau, text: inverseTau });
     return { scalars: this.#estimator.updated(ids, logG, gamma), infoNce: infoNce(features, logG) };
   }

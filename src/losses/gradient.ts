@@ -1,9 +1,10 @@
 // The gradient of a contrastive loss with respect to the features, written out: no autograd goes through a gather.
-import { full, scope, type Tensor, zeros } from "../tensor/index.ts";
+import { type Band, type BandAnchors, full, scope, type Tensor, zeros } from "../tensor/index.ts";
 import { diagonalSimilarity, type Features, type Tile, tiles } from "./features.ts";
-import { rowsOf } from "./inner.ts";
+import { rowsOf, similarityOf } from "./inner.ts";
 import { type Known, mapKnown } from "./known.ts";
 import { mapPair, opposite, type Pair, type Side, sides } from "./pair.ts";
+import { weighBand } from "./terms.ts";
 
 /** What the anchors of one side bring: everything that the gradient of another rank's features needs to know of them. */
 export interface Anchors {
@@ -46,18 +47,19 @@ export function gradientSums(
   { anchors, factor }: { anchors: Known<Anchors>; factor: number },
 ): GradientSums {
   const { local, all } = features;
-  const own = anchors.of === "own" ? anchors.values : mapPair(anchors.values, (side) => localAnchors(side, features));
+  const known = anchors.of === "own" ? anchors.values : mapPair(anchors.values, (side) => localAnchors(side, features));
   const partners = anchors.of === "own" ? mapPair(all, (side) => side.zerosLike()) : undefined;
   const gradients = mapPair(local, (side) => side.zerosLike());
-  const sums = { own: zeros([]), others: zeros([]), ownByLogScale: zeros([]), othersByLogScale: zeros([]) };
+  const sums = zeros([4]);
   const diagonals = { local: diagonalSimilarity(local), all: diagonalSimilarity(all) };
   for (const side of sides)
     for (const tile of tiles(features)) {
-      const task: TileTask = { features, own, diagonals, gradients, sums, side, tile };
+      const task: TileTask = { features, own: known, diagonals, gradients, sums, side, tile };
       scope(() => (partners ? addOwnTile(task, partners) : addTile(task, anchors.values)));
     }
-  const result = partners ? { ...sums, others: sums.own, othersByLogScale: sums.ownByLogScale } : sums;
-  return scaled({ features: gradients, partners, ...result }, factor);
+  const [own, ownByLogScale, others, othersByLogScale] = sums.unbind() as [Tensor, Tensor, Tensor, Tensor];
+  const ofOthers = partners ? { others: own, othersByLogScale: ownByLogScale } : { others, othersByLogScale };
+  return scaled({ features: gradients, partners, own, ownByLogScale, ...ofOthers }, factor);
 }
 
 /** The sums of a loss with one temperature for all pairs. */
@@ -65,7 +67,7 @@ export function sharedTemperatureSums(
   features: Features,
   { tau, logWeight, factor }: { tau: number; logWeight: Known<Tensor>; factor: number },
 ): GradientSums {
-  const inverseTau = full([1], 1 / tau);
+  const inverseTau = full([1], 1 / tau, { dtype: features.local.image.dtype });
   const anchors = mapKnown(logWeight, (weight): Anchors => ({ inverseTau, logWeight: weight }));
   return gradientSums(features, { anchors, factor });
 }
@@ -101,27 +103,23 @@ interface TileTask {
   readonly own: Pair<Anchors>;
   readonly diagonals: { readonly local: Tensor; readonly all: Tensor };
   readonly gradients: Pair<Tensor>;
-  readonly sums: Pick<GradientSums, "own" | "others" | "ownByLogScale" | "othersByLogScale">;
+  /** As those of `BandTerms`, [4]. */
+  readonly sums: Tensor;
   readonly side: Side;
   readonly tile: Tile;
 }
 
 /** Of a band of local rows: their terms as anchors, and those of all anchors whose negatives they are. */
 function addTile(task: TileTask, all: Pair<Anchors>): void {
-  const { features, diagonals, gradients, sums, side, tile } = task;
+  const { features, diagonals, gradients, side, tile } = task;
   const other = opposite(side);
-  const { similarity, own } = ownTerms(task);
-
   // C_ji / tau_j: the column is the anchor, the local row its negative.
-  const diagonal = { similarity: diagonals.all.unsqueeze(0), offset: features.offset + tile.start };
-  const theirs = weightedTerms(similarity, diagonal, row(all[other]));
-  sums.others.add_(theirs.sum);
-  sums.othersByLogScale.add_(theirs.byLogScale);
+  const others = { diagonal: diagonals.all, ...all[other] };
+  const { push, pull, sums } = weighBand(bandOf(task), others);
+  task.sums.add_(sums);
 
   // sum_j A_ij / tau_i pulls the pair together: it belongs to both halves of pair i.
-  const pull = own.terms.sumDim({ dim: [1], keepdim: true });
   const rows = (tensor: Tensor): Tensor => tensor.narrow(0, tile.start, tile.rows);
-  const push = own.terms.add_(theirs.terms);
   rows(gradients[side]).addmm_(push, features.all[other]).sub_(rows(features.local[other]).mul(pull));
   rows(gradients[other]).sub_(rows(features.local[side]).mul(pull));
 }
@@ -130,57 +128,22 @@ function addTile(task: TileTask, all: Pair<Anchors>): void {
 function addOwnTile(task: TileTask, partners: Pair<Tensor>): void {
   const { features, gradients, side, tile } = task;
   const other = opposite(side);
-  const { terms } = ownTerms(task).own;
-  const pull = terms.sumDim({ dim: [1], keepdim: true });
+  const { push, pull, sums } = weighBand(bandOf(task));
+  task.sums.add_(sums);
   const rows = (tensor: Tensor): Tensor => tensor.narrow(0, tile.start, tile.rows);
-  rows(gradients[side]).addmm_(terms, features.all[other]).sub_(rows(features.local[other]).mul(pull));
-  partners[other].addmm_(terms.t(), rows(features.local[side]));
+  rows(gradients[side]).addmm_(push, features.all[other]).sub_(rows(features.local[other]).mul(pull));
+  partners[other].addmm_(push.t(), rows(features.local[side]));
   const ownPartners = partners[other].narrow(0, features.offset + tile.start, tile.rows);
   ownPartners.sub_(rows(features.local[side]).mul(pull));
 }
 
-/** A_ij / tau_i of a band, which is counted into the sums: the local row is the anchor. */
-function ownTerms({ features, own, diagonals, sums, side, tile }: TileTask): { similarity: Tensor; own: Terms } {
-  const anchors = features.local[side].narrow(0, tile.start, tile.rows);
-  const similarity = anchors.matmul(features.all[opposite(side)].t());
-  const local = {
+/** The local row is the anchor. */
+function bandOf({ features, own, diagonals, side, tile }: TileTask): Band & BandAnchors {
+  return {
+    similarity: similarityOf(features, { side, tile }),
+    offset: features.offset + tile.start,
+    diagonal: rowsOf(diagonals.local, tile),
     inverseTau: rowsOf(own[side].inverseTau, tile),
     logWeight: rowsOf(own[side].logWeight, tile),
   };
-  const diagonal = { similarity: rowsOf(diagonals.local, tile).unsqueeze(1), offset: features.offset + tile.start };
-  const terms = weightedTerms(similarity, diagonal, column(local));
-  sums.own.add_(terms.sum);
-  sums.ownByLogScale.add_(terms.byLogScale);
-  return { similarity, own: terms };
-}
-
-const column = ({ inverseTau, logWeight }: Anchors): Anchors => ({
-  inverseTau: inverseTau.unsqueeze(1),
-  logWeight: logWeight.unsqueeze(1),
-});
-
-const row = ({ inverseTau, logWeight }: Anchors): Anchors => ({
-  inverseTau: inverseTau.unsqueeze(0),
-  logWeight: logWeight.unsqueeze(0),
-});
-
-/** Terms over tau, their sum before that, and the sum's derivative by ln(1/tau). */
-interface Terms {
-  readonly terms: Tensor;
-  readonly sum: Tensor;
-  readonly byLogScale: Tensor;
-}
-
-/** exp((s - s_anchor)/tau - log w) off the diagonal. */
-function weightedTerms(
-  similarity: Tensor,
-  diagonal: { similarity: Tensor; offset: number },
-  { inverseTau, logWeight }: Anchors,
-): Terms {
-  const scaled = similarity.sub(diagonal.similarity).mul_(inverseTau);
-  const terms = scaled.sub(logWeight).exp_();
-  terms.diagonal({ offset: diagonal.offset }).zero_();
-  const sum = terms.sum();
-  const byLogScale = scaled.mul_(terms).sum();
-  return { terms: terms.mul_(inverseTau), sum, byLogScale };
 }

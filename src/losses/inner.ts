@@ -1,7 +1,8 @@
 // The inner function g of the compositional objective.
-import { cat, scope, type Tensor } from "../tensor/index.ts";
+import { type Band, cat, scope, type Tensor } from "../tensor/index.ts";
 import { diagonalSimilarity, type Features, type Tile, tiles } from "./features.ts";
 import { opposite, type Pair, pair, type Side } from "./pair.ts";
+import { logSumOfBand, statisticsOfBand } from "./terms.ts";
 
 /**
  * log g of this rank's pairs, per side [b] (FastCLIP, arXiv 2407.01445, equation 1):
@@ -22,8 +23,7 @@ export function logInnerFunction(features: Features, inverseTau: Pair<Tensor>): 
 }
 
 function logInnerOfTile(features: Features, task: TileTask): Tensor {
-  const negatives = features.all.image.size(0) - 1;
-  return scaledDifferences(features, task).logsumexp([1]).sub_(Math.log(negatives));
+  return logSumOfBand(bandOf(features, task)).sub(logNegatives(features));
 }
 
 /** What a temperature of its own needs to know of each anchor beside log g; all [b]. */
@@ -52,19 +52,15 @@ export function innerStatistics(features: Features, inverseTau: Pair<Tensor>): P
 }
 
 function statisticsOfTile(features: Features, task: TileTask): InnerStatistics {
-  const scaled = scaledDifferences(features, task);
-  const logSum = scaled.logsumexp([1]);
-  const weights = scaled.sub(logSum.unsqueeze(1)).exp_();
-  const largestDifference = scaled.amax({ dim: [1] }).clamp_({ min: 0 });
-  // The diagonal's -infinity has weight 0, and 0 times it would be NaN.
-  scaled.diagonal({ offset: features.offset + task.tile.start }).zero_();
-  const negatives = features.all.image.size(0) - 1;
+  const { logSum, mean, largest } = statisticsOfBand(bandOf(features, task));
   return {
-    logG: logSum.sub(Math.log(negatives)),
-    meanDifference: weights.mul_(scaled).sumDim({ dim: [1] }),
-    largestDifference,
+    logG: logSum.sub(logNegatives(features)),
+    meanDifference: mean,
+    largestDifference: largest.clamp({ min: 0 }),
   };
 }
+
+const logNegatives = ({ all }: Features): number => Math.log(all.image.size(0) - 1);
 
 interface TileTask {
   readonly side: Side;
@@ -73,15 +69,18 @@ interface TileTask {
   readonly inverseTau: Pair<Tensor>;
 }
 
-/** (s_ij - s_ii) / tau_i, -infinity on the diagonal, [rows, B]. */
-function scaledDifferences(features: Features, { side, tile, diagonal, inverseTau }: TileTask): Tensor {
-  const anchors = features.local[side].narrow(0, tile.start, tile.rows);
-  const scaled = anchors
-    .matmul(features.all[opposite(side)].t())
-    .sub_(rowsOf(diagonal, tile).unsqueeze(1))
-    .mul_(rowsOf(inverseTau[side], tile).unsqueeze(1));
-  scaled.diagonal({ offset: features.offset + tile.start }).fill_(Number.NEGATIVE_INFINITY);
-  return scaled;
+function bandOf(features: Features, { side, tile, diagonal, inverseTau }: TileTask): Band {
+  return {
+    similarity: similarityOf(features, { side, tile }),
+    offset: features.offset + tile.start,
+    diagonal: rowsOf(diagonal, tile),
+    inverseTau: rowsOf(inverseTau[side], tile),
+  };
+}
+
+/** Of the tile's rows of one side and everybody's other side, [rows, B]. */
+export function similarityOf({ local, all }: Features, { side, tile }: { side: Side; tile: Tile }): Tensor {
+  return local[side].narrow(0, tile.start, tile.rows).matmul(all[opposite(side)].t());
 }
 
 /** The tile's rows of a vector; a vector of one element stands for all rows. */

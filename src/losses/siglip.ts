@@ -14,7 +14,7 @@ export class SigLipLoss implements ContrastiveLoss {
   readonly keepsPairs = false;
 
   inner({ features, tau }: LossInput): InnerResult {
-    const inverseTau = full([1], 1 / tau);
+    const inverseTau = full([1], 1 / tau, { dtype: features.local.image.dtype });
     const logG = logInnerFunction(features, { image: inverseTau, text: inverseTau });
     return { scalars: pair(() => zeros([0])), infoNce: infoNce(features, logG) };
   }

@@ -172,6 +172,15 @@ export interface Addon {
     output: Handle | undefined,
   ): [x: Handle, weight: Handle, bias: Handle, shortcut?: Handle];
 
+  // contrast.cc
+  contrastStatistics(similarities: Handle, offset: number, diagonal: Handle, inverseTau: Handle): Handle;
+  contrastTerms(
+    similarities: Handle,
+    offset: number,
+    own: readonly Handle[],
+    others: readonly Handle[] | undefined,
+  ): Handle;
+
   // norm.cc
   normOf(tensors: readonly Handle[]): number;
 

@@ -13,6 +13,13 @@ export { backward, grad, gradOf, noGrad, setGrad, setGradDType, withGrad } from 
 export { channelMoments, fusedBatchNorm, fusedBatchNormBackward, fusesBatchNorm } from "./batch-norm.ts";
 export * as c10d from "./c10d.ts";
 export type { MemoryFormat, Scalar } from "./call.ts";
+export {
+  type Band,
+  type BandAnchors,
+  fusedContrastStatistics,
+  fusedContrastTerms_,
+  fusesContrast,
+} from "./contrast.ts";
 export { fromBuffer, tensor } from "./create.ts";
 export { type DType, dtypes, type TypedArray } from "./dtype.ts";
 export { differentiable } from "./function.ts";
