@@ -202,7 +202,7 @@ function activationBytes(
   return { held, activations: Math.max(most(local), beside) };
 }
 
-// Numbers of similarities in a band, and how many of such bands are alive at once (src/losses/features.ts, gradient.ts).
+// Numbers of similarities in a band (src/losses/features.ts), and how many of such bands are alive at once where no kernel takes them (terms.ts).
 const bandElements = 2 ** 22;
 const bandsAlive = 7;
 
