@@ -14,7 +14,8 @@ import {
   tensorMemory,
 } from "../src/tensor/index.ts";
 
-interface Options {
+export interface LossCase {
+  /** Pairs. */
   readonly size: number;
   readonly width: number;
   readonly tau: number;
@@ -23,7 +24,14 @@ interface Options {
   readonly repeats: number;
 }
 
-const { size, width, tau, twins, threads, repeats } = JSON.parse(process.argv[2]!) as Options;
+export interface LossFigures {
+  readonly seconds: number;
+  /** Beyond the features. */
+  readonly peakBytes: number;
+  readonly loss: number;
+}
+
+const { size, width, tau, twins, threads, repeats } = JSON.parse(process.argv[2]!) as LossCase;
 setThreads(threads);
 manualSeed(0);
 const things = randn([size / 2, 1, width])
@@ -58,6 +66,6 @@ for (let i = 0; i < repeats; i++) {
   seconds.push((performance.now() - start) / 1000);
 }
 seconds.sort((a, b) => a - b);
-console.log(
-  JSON.stringify({ seconds: seconds[seconds.length >> 1], peakBytes: tensorMemory().peak - before, loss: value }),
-);
+const peakBytes = tensorMemory().peak - before;
+const figures: LossFigures = { seconds: seconds[seconds.length >> 1]!, peakBytes, loss: value };
+console.log(JSON.stringify(figures));

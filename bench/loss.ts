@@ -1,74 +1,86 @@
 // Time and memory of a loss and its gradient as the batch grows: FastCLIP-v3 in tiles, beside the same loss over the full matrix in
 // PyTorch, in one run. Each size runs in processes of its own, so that the peak of one is not that of another.
-//   npx tsx bench/loss.ts [--sizes 1024,4096] [--width 128] [--tau 0.07] [--twins] [--threads 1] [--json FILE]
-// With --twins pairs come by twos, each nearly the other, as pictures of one thing do: most terms are then tiny beside a few.
+//   npx tsx bench/loss.ts [--sizes 1024,4096] [--features random,twins] [--width 128] [--threads 1] [--json FILE] [--docs]
+// "random" has no two pairs alike, and tau 0.07. "twins" has pairs by twos, each nearly the other as pictures of one thing are, and tau 0.01, as at
+// the end of a training: most terms are then tiny beside a few.
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
+import type { LossCase, LossFigures } from "./loss-tiles.ts";
 import { pythonPeer } from "./peer.ts";
-
-interface Figures {
-  readonly seconds: number;
-  readonly peakBytes: number;
-  readonly loss: number;
-}
+import { describeMachine, markdownTable, short, tell } from "./support/measure.ts";
 
 const { values: flags } = parseArgs({
   options: {
     sizes: { type: "string", default: "1024,4096,16384,65536" },
+    features: { type: "string", default: "random,twins" },
     width: { type: "string", default: "128" },
-    tau: { type: "string", default: "0.07" },
-    twins: { type: "boolean", default: false },
     threads: { type: "string", default: "1" },
     json: { type: "string" },
+    docs: { type: "boolean", default: false },
   },
 });
 const run = promisify(execFile);
 const python = pythonPeer({ torch: true });
 const here = import.meta.dirname;
-const repeats = (size: number): number => Math.max(1, Math.min(9, Math.round(2 ** 28 / size ** 2)));
+const taus: Readonly<Record<string, number>> = { random: 0.07, twins: 0.01 };
 
-async function measure(size: number, side: "tiles" | "full"): Promise<Figures | string> {
-  const { width, tau, twins, threads } = flags;
-  const options = {
-    size,
-    width: Number(width),
-    tau: Number(tau),
-    twins,
-    threads: Number(threads),
-    repeats: repeats(size),
+interface Row {
+  readonly features: string;
+  readonly tau: number;
+  readonly size: number;
+  readonly tiles: LossFigures;
+  /** Undefined where this machine has less memory than the full matrices need. */
+  readonly full: LossFigures | undefined;
+  /** Bytes of the full matrices: forward, what it saves and backward keep seven of B x B at once (measured). */
+  readonly needed: number;
+}
+
+async function measure(features: string, size: number): Promise<Row> {
+  const tau = taus[features];
+  if (tau === undefined) throw new Error(`--features: expected ${Object.keys(taus).join(", ")}, not ${features}`);
+  const task: LossCase = {
+    ...{ size, tau, twins: features === "twins", width: Number(flags.width), threads: Number(flags.threads) },
+    repeats: Math.max(1, Math.min(9, Math.round(2 ** 28 / size ** 2))),
   };
-  const args = [JSON.stringify(options)];
-  // Forward, its saved matrices and backward keep seven of B x B at once (measured).
+  const args = [JSON.stringify(task)];
+  const ours = await run(process.execPath, ["--import", "tsx", join(here, "loss-tiles.ts"), ...args]);
   const needed = 7 * 4 * size ** 2;
-  if (side === "full" && needed > totalmem())
-    return `needs about ${Math.round(needed / 1e9)} GB, this machine has ${Math.round(totalmem() / 1e9)}`;
-  const { stdout } =
-    side === "tiles"
-      ? await run(process.execPath, ["--import", "tsx", join(here, "loss-tiles.ts"), ...args])
-      : await run(python.python, [join(here, "loss_peer.py"), ...args], { env: python.env });
-  return JSON.parse(stdout) as Figures;
+  const tiles = JSON.parse(ours.stdout) as LossFigures;
+  if (needed > totalmem()) return { features, tau, size, tiles, full: undefined, needed };
+  const peer = await run(python.python, [join(here, "loss_peer.py"), ...args], { env: python.env });
+  const full = JSON.parse(peer.stdout) as LossFigures;
+  if (Math.abs(tiles.loss - full.loss) > 1e-4 * Math.abs(full.loss) + 1e-5)
+    throw new Error(`the sides' losses differ: ${tiles.loss} and ${full.loss}`);
+  return { features, tau, size, tiles, full, needed };
 }
 
-const rows = [];
-for (const size of flags.sizes.split(",").map(Number)) {
-  const tiles = (await measure(size, "tiles")) as Figures;
-  const full = await measure(size, "full");
-  rows.push({ size, tiles, full });
-  const shown = ({ seconds, peakBytes }: Figures): string =>
-    `${(seconds * 1000).toFixed(0).padStart(8)} ms ${(peakBytes / 1e6).toFixed(0).padStart(8)} MB`;
-  const ratio =
-    typeof full === "string"
-      ? ""
-      : `  time x${(tiles.seconds / full.seconds).toFixed(2)}  memory x${(tiles.peakBytes / full.peakBytes).toFixed(3)}  loss ${tiles.loss.toFixed(5)} and ${full.loss.toFixed(5)}`;
-  console.log(
-    `B = ${String(size).padStart(6)}   tiles ${shown(tiles)}   full ${typeof full === "string" ? full : shown(full)}${ratio}`,
-  );
-}
-const machine = `${cpus().length} cores, ${cpus()[0]?.model}`;
-console.log(
-  `\nfeatures of width ${flags.width}${flags.twins ? " by twos" : ""}, tau ${flags.tau}, ${flags.threads} threads; ${machine}`,
+const rows: Row[] = [];
+for (const features of flags.features.split(","))
+  for (const size of flags.sizes.split(",").map(Number)) {
+    rows.push(await measure(features, size));
+    console.error(`${features}, ${size} pairs: done`);
+  }
+const ratio = ({ tiles, full }: Row, key: "seconds" | "peakBytes"): string =>
+  full ? short(full[key] / tiles[key]) : "-";
+const table = markdownTable<Row>(
+  [
+    { head: "features", cell: ({ features }) => features, isText: true },
+    { head: "tau", cell: ({ tau }) => `${tau}` },
+    { head: "pairs", cell: ({ size }) => size.toLocaleString("en") },
+    { head: "tiles, ms", cell: ({ tiles }) => short(1000 * tiles.seconds) },
+    { head: "full matrix, ms", cell: ({ full }) => (full ? short(1000 * full.seconds) : "-") },
+    { head: "times as fast", cell: (row) => ratio(row, "seconds") },
+    { head: "tiles, MB", cell: ({ tiles }) => short(tiles.peakBytes / 1e6) },
+    {
+      head: "full matrix, MB",
+      cell: ({ full, needed }) => (full ? short(full.peakBytes / 1e6) : `needs about ${short(needed / 1e6)}`),
+    },
+    { head: "times as small", cell: (row) => ratio(row, "peakBytes") },
+  ],
+  rows,
 );
-if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify({ machine, ...flags, rows }, null, 2)}\n`);
+const machine = describeMachine("no other peer");
+const markdown = `${table}\n\nFeatures of width ${flags.width}, ${flags.threads} threads. ${machine}.`;
+tell({ name: "loss", markdown, data: { machine, ...flags, rows } }, flags);

@@ -15,13 +15,9 @@ interface Bench {
   /** The runs of the quick selection, as lists of flags; none leaves it out. */
   readonly quick: readonly (readonly string[])[];
   readonly all: readonly (readonly string[])[];
-  /** Whether its table stands between markers in docs/performance.md. */
-  readonly hasTable: boolean;
 }
 
 const alone = [[]];
-const written = { hasTable: true };
-const printed = { hasTable: false };
 
 const benches: Readonly<Record<string, Bench>> = {
   step: {
@@ -32,24 +28,23 @@ const benches: Readonly<Record<string, Bench>> = {
       ["--set", "main", "--threads", "1"],
       ["--set", "sizes", "--turns", "2"],
     ],
-    ...written,
   },
-  "start-up": { file: "start-up/main.ts", quick: [["--turns", "3"]], all: alone, ...written },
-  "demo-run": { file: "demo-run/main.ts", quick: [], all: [["--epochs", "10"]], ...written },
-  curves: { file: "curves/main.ts", quick: alone, all: alone, ...written },
-  checkpoint: { file: "checkpoint/main.ts", quick: [["--turns", "3"]], all: alone, ...written },
-  zeroshot: { file: "zeroshot/main.ts", quick: alone, all: alone, ...written },
-  growth: { file: "growth/main.ts", quick: [["--only", "data"]], all: alone, ...written },
-  allocator: { file: "allocator/main.ts", quick: [["--model", "RN-Ti-64", "--steps", "20"]], all: alone, ...written },
-  threads: { file: "threads/main.ts", quick: [["--turns", "1"]], all: alone, ...written },
-  loader: { file: "loader/main.ts", quick: [["--pairs", "3"]], all: alone, ...printed },
-  layers: { file: "layers.ts", quick: [["--turns", "5"]], all: alone, ...written },
-  kernels: { file: "kernels.ts", quick: alone, all: alone, ...written },
-  products: { file: "products.ts", quick: alone, all: alone, ...written },
-  tokenizer: { file: "tokenizer.ts", quick: alone, all: alone, ...printed },
-  "op-overhead": { file: "op-overhead.ts", quick: alone, all: alone, ...printed },
-  optimizer: { file: "optimizer.ts", quick: [], all: alone, ...printed },
-  loss: { file: "loss.ts", quick: [], all: alone, ...printed },
+  "start-up": { file: "start-up/main.ts", quick: [["--turns", "3"]], all: alone },
+  "demo-run": { file: "demo-run/main.ts", quick: [], all: [["--epochs", "10"]] },
+  curves: { file: "curves/main.ts", quick: [["--model", "RN-Ti-64", "--precision", "fp32"]], all: alone },
+  checkpoint: { file: "checkpoint/main.ts", quick: [["--turns", "3"]], all: alone },
+  zeroshot: { file: "zeroshot/main.ts", quick: alone, all: alone },
+  growth: { file: "growth/main.ts", quick: [["--only", "data"]], all: alone },
+  allocator: { file: "allocator/main.ts", quick: [["--model", "RN-Ti-64", "--steps", "20"]], all: alone },
+  threads: { file: "threads/main.ts", quick: [["--turns", "1"]], all: alone },
+  loader: { file: "loader/main.ts", quick: [["--pairs", "3"]], all: alone },
+  layers: { file: "layers.ts", quick: [["--turns", "5"]], all: alone },
+  kernels: { file: "kernels.ts", quick: alone, all: alone },
+  products: { file: "products.ts", quick: alone, all: alone },
+  tokenizer: { file: "tokenizer.ts", quick: alone, all: alone },
+  "op-overhead": { file: "op-overhead.ts", quick: alone, all: alone },
+  optimizer: { file: "optimizer.ts", quick: [["--model", "RN-Ti-64"]], all: alone },
+  loss: { file: "loss.ts", quick: [["--sizes", "1024"]], all: alone },
 };
 
 const { values: flags, positionals } = parseArgs({
@@ -74,10 +69,10 @@ function runsOf(name: string): Bench["all"] {
 }
 
 function run(name: string, args: readonly string[], turn: number): boolean {
-  const { file, hasTable } = benches[name]!;
+  const { file } = benches[name]!;
   const json =
     flags.json === undefined ? [] : ["--json", join(flags.json, `${name}${turn > 0 ? `-${turn + 1}` : ""}.json`)];
-  const docs = flags.docs && hasTable ? ["--docs"] : [];
+  const docs = flags.docs ? ["--docs"] : [];
   console.log(`\n# ${[name, ...args].join(" ")}\n`);
   const command = ["--import", "tsx", join(import.meta.dirname, file), ...args, ...json, ...docs];
   return spawnSync(process.execPath, command, { stdio: "inherit" }).status === 0;

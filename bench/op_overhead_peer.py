@@ -12,4 +12,4 @@ for line in sys.stdin:
     start = time.perf_counter_ns()
     for _ in range(calls):
         a.add(a)
-    print(json.dumps({"nanoseconds": (time.perf_counter_ns() - start) / calls, "torch": torch.__version__}))
+    print(json.dumps({"nanoseconds": (time.perf_counter_ns() - start) / calls}))

@@ -1,9 +1,7 @@
 // A step of every optimizer over the parameters of ViT-B-32, beside torch's optimizers in Python, in one run, taking turns.
-//   npx tsx bench/optimizer.ts [--model NAME] [--threads N] [--json FILE]
+//   npx tsx bench/optimizer.ts [--model NAME] [--threads 1] [--json FILE] [--docs]
 // torch has neither LAMB nor Lion: the peer's are their formulas in torch's operators over lists of tensors. "rare" is a step long after the last
 // text with any of a fifth of the tokens: 0.9 m rounds to m in the end, so the means of these tokens stay the denormal number that they shrank to.
-import { writeFileSync } from "node:fs";
-import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createModel } from "../src/models/index.ts";
@@ -13,16 +11,9 @@ import { Lamb } from "../src/optim/lamb.ts";
 import { Lion } from "../src/optim/lion.ts";
 import type { Optimizer } from "../src/optim/optimizer.ts";
 import { Sgd } from "../src/optim/sgd.ts";
-import {
-  engineInfo,
-  noGrad,
-  resetPeakMemory,
-  setGrad,
-  setThreads,
-  tensorMemory,
-  threads,
-} from "../src/tensor/index.ts";
+import { noGrad, resetPeakMemory, setGrad, setThreads, tensorMemory, threads } from "../src/tensor/index.ts";
 import { PeerProcess, pythonPeer } from "./peer.ts";
+import { describeMachine, markdownTable, median, short, tell } from "./support/measure.ts";
 
 const pairs = 15;
 const adam = { beta1: 0.9, beta2: 0.98, eps: 1e-6 };
@@ -34,26 +25,35 @@ type Create = (groups: readonly ParameterGroup[]) => Optimizer;
 const adamW: Create = (groups) => new AdamW(groups, adam);
 const sgd: Create = (groups) => new Sgd(groups, { momentum, nesterov: false });
 interface Row {
-  readonly ours: string;
+  readonly update: string;
+  /** The peer's name for it. */
   readonly peer: string;
+  /** It in words. */
+  readonly peers: string;
   readonly create: Create;
   /** The share of the tokens that no text has had for long, 0 if absent. */
   readonly rare?: number;
 }
+const fusedAdamW = { peer: "AdamW fused", peers: "`AdamW(fused=True)`" };
 const rows: readonly Row[] = [
-  { ours: "AdamW", peer: "AdamW fused", create: adamW },
-  { ours: "AdamW", peer: "AdamW fused", create: adamW, rare: 0.2 },
-  { ours: "AdamW", peer: "AdamW foreach", create: adamW },
-  { ours: "LAMB", peer: "LAMB foreach", create: (groups) => new Lamb(groups, adam) },
-  { ours: "Lion", peer: "Lion foreach", create: (groups) => new Lion(groups, adam) },
-  { ours: "SGD", peer: "SGD fused", create: sgd },
-  { ours: "SGD", peer: "SGD foreach", create: sgd },
+  { update: "AdamW", ...fusedAdamW, create: adamW },
+  { update: "AdamW, a fifth of the tokens rare", ...fusedAdamW, create: adamW, rare: 0.2 },
+  { update: "AdamW", peer: "AdamW foreach", peers: "`AdamW(foreach=True)`", create: adamW },
+  { update: "LAMB", peer: "LAMB foreach", peers: "formula, foreach", create: (groups) => new Lamb(groups, adam) },
+  { update: "Lion", peer: "Lion foreach", peers: "formula, foreach", create: (groups) => new Lion(groups, adam) },
+  { update: "SGD with momentum", peer: "SGD fused", peers: "`SGD(fused=True)`", create: sgd },
+  { update: "SGD with momentum", peer: "SGD foreach", peers: "`SGD(foreach=True)`", create: sgd },
 ];
 
 const { values: flags } = parseArgs({
-  options: { json: { type: "string" }, model: { type: "string", default: "ViT-B-32" }, threads: { type: "string" } },
+  options: {
+    model: { type: "string", default: "ViT-B-32" },
+    threads: { type: "string", default: "1" },
+    json: { type: "string" },
+    docs: { type: "boolean", default: false },
+  },
 });
-if (flags.threads !== undefined) setThreads(Number(flags.threads));
+setThreads(Number(flags.threads));
 const parameters = createModel(flags.model, { seed: 0 }).parameters();
 const tokens = "token_embedding.weight";
 const gradients = new Map([...parameters].map(([name, x]) => [name, x.zerosLike().add_(1e-3).keep()]));
@@ -62,11 +62,7 @@ const groups = parameterGroups(parameters, 0.2);
 const shapes = [...parameters.values()].map(({ shape }) => shape);
 
 const peer = new PeerProcess(pythonPeer({ torch: true }), join(import.meta.dirname, "optimizer_peer.py"));
-const versions = await peer.ask<{ torch: string; threads: number }>({ shapes, threads: threads() });
-
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((x, y) => x - y)[numbers.length >> 1]!;
-}
+await peer.ask({ shapes, threads: threads() });
 
 function stepOf(optimizer: Optimizer): number {
   const start = performance.now();
@@ -83,7 +79,7 @@ async function setRare(optimizer: Optimizer, share: number): Promise<void> {
   gradients.get(tokens)!.narrow(0, 0, count).zero_();
 }
 
-async function measure({ ours, peer: name, create, rare }: Row) {
+async function measure({ update, peer: name, peers, create, rare }: Row) {
   const optimizer = create(groups);
   await peer.ask({ optimizer: name });
   const turn = async () => ({
@@ -100,37 +96,31 @@ async function measure({ ours, peer: name, create, rare }: Row) {
   for (const tensor of optimizer.state().values()) tensor.free();
   gradients.get(tokens)!.zero_().add_(1e-3);
   return {
-    ours: rare === undefined ? ours : `${ours}, rare`,
-    peer: name,
-    milliseconds: Math.round(median(turns.map((both) => both.ours))),
-    peerMilliseconds: Math.round(median(turns.map((both) => both.peer))),
-    fastest: Math.round(Math.min(...turns.map((both) => both.ours))),
-    peerFastest: Math.round(Math.min(...turns.map((both) => both.peer))),
-    ratio: Number(median(turns.map((both) => both.ours / both.peer)).toFixed(2)),
-    passingMegabytes: Math.round(passing / 1e6),
+    update,
+    peers,
+    ours: { median: median(turns.map((both) => both.ours)), fastest: Math.min(...turns.map((both) => both.ours)) },
+    peer: { median: median(turns.map((both) => both.peer)), fastest: Math.min(...turns.map((both) => both.peer)) },
+    timesAsFast: median(turns.map((both) => both.peer / both.ours)),
+    passingBytes: passing,
   };
 }
 
-const results = [];
+const results: Awaited<ReturnType<typeof measure>>[] = [];
 for (const row of rows) results.push(await measure(row));
 peer.close();
 
-const result = {
-  machine: `${cpus().length} cores, ${cpus()[0]?.model}`,
-  versions: { node: process.version, libtorch: engineInfo().version, pythonTorch: versions.torch },
-  threads: { ours: threads(), peer: versions.threads },
-  model: flags.model,
-  parameters: [...parameters.values()].reduce((sum, { numel }) => sum + numel, 0),
-  pairs,
+const table = markdownTable<(typeof results)[number]>(
+  [
+    { head: "", cell: ({ update }) => update, isText: true },
+    { head: "PyTorch", cell: ({ peers }) => peers, isText: true },
+    { head: "times as fast", cell: ({ timesAsFast }) => timesAsFast.toFixed(2) },
+    { head: "medians, ms", cell: (row) => `${short(row.ours.median)} and ${short(row.peer.median)}` },
+    { head: "fastest, ms", cell: (row) => `${short(row.ours.fastest)} and ${short(row.peer.fastest)}` },
+    { head: "memory on the way, MB", cell: ({ passingBytes }) => short(passingBytes / 1e6) },
+  ],
   results,
-};
-
-console.log(
-  `${result.machine}; Node ${process.version}, libtorch ${result.versions.libtorch}, ${result.threads.ours} threads`,
 );
-console.log(`a step over ${flags.model} (${result.parameters} parameters), median of ${pairs} pairs:`);
-for (const { ours, peer: name, ratio, ...row } of results)
-  console.log(
-    `  ${ours.padEnd(11)} ${ratio} x torch ${name.padEnd(13)}  ${row.milliseconds} and ${row.peerMilliseconds} ms, fastest ${row.fastest} and ${row.peerFastest} ms; ${row.passingMegabytes} MB on the way`,
-  );
-if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, null, 2)}\n`);
+const machine = describeMachine("no other peer");
+const count = [...parameters.values()].reduce((sum, { numel }) => sum + numel, 0).toLocaleString("en");
+const markdown = `${table}\n\n${flags.model}, ${count} parameters, ${flags.threads} threads, ${pairs} turns. ${machine}.`;
+tell({ name: "optimizer", markdown, data: { machine, ...flags, pairs, results } }, flags);

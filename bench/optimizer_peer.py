@@ -86,7 +86,6 @@ for line in sys.stdin:
         vectors = [p for p in parameters if p.ndim < 2]
         matrices = [p for p in parameters if p.ndim >= 2]
         groups = [{"params": vectors, "weight_decay": 0.0}, {"params": matrices, "weight_decay": DECAY}]
-        reply = {"torch": torch.__version__, "threads": torch.get_num_threads()}
     elif "optimizer" in request:
         optimizer = None
         for p in parameters:

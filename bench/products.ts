@@ -4,7 +4,15 @@
 //   npx tsx bench/products.ts [--rows 3200] [--width 768] [--turns 15] [--threads 1] [--json FILE] [--docs]
 import { parseArgs } from "node:util";
 import { native } from "../src/native/addon.ts";
-import { manualSeed, noGrad, randn, scope, setThreads, type Tensor, transposedProduct } from "../src/tensor/index.ts";
+import {
+  manualSeed,
+  noGrad,
+  randn,
+  scope,
+  setThreads,
+  type Tensor,
+  transposedProductAndSums,
+} from "../src/tensor/index.ts";
 import { describeMachine, markdownTable, median, tell } from "./support/measure.ts";
 
 const { values: flags } = parseArgs({
@@ -33,7 +41,7 @@ const cases = sizes.flatMap((size) => weights.map((weight) => ({ ...size, ...wei
 
 const ways = {
   libtorch: (a: Tensor, b: Tensor) => [a.t().mm(b), a.sumDim({ dim: [0] })],
-  ours: transposedProduct,
+  ours: transposedProductAndSums,
 };
 type WayName = keyof typeof ways;
 const names = Object.keys(ways) as WayName[];

@@ -1,13 +1,13 @@
 // Captions a second and core: this tokenizer beside OpenCLIP's in Python, in one run, taking turns on the same captions.
-//   npx tsx bench/tokenizer.ts [--json FILE]
+//   npx tsx bench/tokenizer.ts [--json FILE] [--docs]
 // Ours fills a padded row of 77 ids; the peer's time is of encode() alone, without the padding, which favours it.
-import { writeFileSync } from "node:fs";
-import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createTokenizer } from "../src/data/tokenizer/tokenizer.ts";
 import { captionMaker } from "./captions.ts";
 import { PeerProcess, pythonPeer } from "./peer.ts";
+import { describeMachine, markdownTable, median, tell } from "./support/measure.ts";
+import { openClipVersion } from "./support/openclip.ts";
 
 const packages = ["open_clip_torch==3.3.0", "ftfy==6.3.1", "regex==2026.11.15", "wcwidth==0.9.4"];
 const pairs = 15;
@@ -15,9 +15,9 @@ const captionsPerTurn = 2000;
 /** Fewer, because the peer needs a millisecond for each. */
 const rareCaptionsPerTurn = 500;
 
-type Versions = Readonly<Record<string, string>>;
-
-const { values: flags } = parseArgs({ options: { json: { type: "string" } } });
+const { values: flags } = parseArgs({
+  options: { json: { type: "string" }, docs: { type: "boolean", default: false } },
+});
 const peer = new PeerProcess(pythonPeer({ packages }), join(import.meta.dirname, "tokenizer_peer.py"));
 const start = performance.now();
 const tokenizer = createTokenizer();
@@ -34,56 +34,52 @@ async function turn(texts: readonly string[]): Promise<{ ours: number; peers: nu
   return { ours: texts.length / seconds, peers: texts.length / peers.seconds };
 }
 
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((x, y) => x - y)[numbers.length >> 1]!;
-}
-
-async function measure(textsOfTurn: () => readonly string[]) {
+async function measure(captionsAre: string, textsOfTurn: () => readonly string[]) {
   await turn(textsOfTurn()); // compiles, and fills the caches where texts repeat
   const turns = [];
   for (let i = 0; i < pairs; i++) turns.push(await turn(textsOfTurn()));
   return {
-    ours: Math.round(median(turns.map(({ ours }) => ours))),
-    peer: Math.round(median(turns.map(({ peers }) => peers))),
-    ratio: Number(median(turns.map(({ ours, peers }) => ours / peers)).toFixed(1)),
+    captions: captionsAre,
+    ours: median(turns.map(({ ours }) => ours)),
+    peer: median(turns.map(({ peers }) => peers)),
+    ratio: median(turns.map(({ ours, peers }) => ours / peers)),
   };
 }
 
-async function checkSameIds(): Promise<Versions> {
+async function checkSameIds(): Promise<void> {
   const check = [...captions.common(300), ...captions.accented(300), ...captions.rare(300)];
-  const { ids, versions } = await peer.ask<{ ids: number[][]; versions: Versions }>({ check });
+  const { ids } = await peer.ask<{ ids: number[][] }>({ check });
   const wrong = check.find((text, i) => tokenizer.encode(text).join() !== ids[i]!.join());
   if (wrong !== undefined) throw new Error(`the two sides give other ids to ${JSON.stringify(wrong)}`);
-  return versions;
 }
 
-const versions = await checkSameIds();
+await checkSameIds();
 const common = captions.common(captionsPerTurn);
 const accented = captions.accented(captionsPerTurn);
-const result = {
-  machine: `${cpus().length} cores, ${cpus()[0]?.model}`,
-  versions: { node: process.version, ...versions },
-  pairs,
-  captionsPerTurn,
-  rareCaptionsPerTurn,
-  loadMilliseconds: Math.round(loadMilliseconds),
-  captionsPerSecond: {
-    // Words that were met before, as in training: the same captions every turn.
-    warm: await measure(() => common),
-    // Every caption has an accent, a curly quote or an entity, and so takes the way through the repairs.
-    accented: await measure(() => accented),
-    // New captions every turn, of words that no cache has.
-    cold: await measure(() => captions.rare(rareCaptionsPerTurn)),
-  },
-};
+const rows = [
+  await measure("warm: words that were met before", () => common),
+  await measure("accented: all go through the repair of text", () => accented),
+  await measure("cold: every word is new", () => captions.rare(rareCaptionsPerTurn)),
+];
 peer.close();
 
-console.log(
-  `${result.machine}; ${Object.entries(result.versions)
-    .map(([name, version]) => `${name} ${version}`)
-    .join(", ")}`,
+const whole = (value: number): string => Math.round(value).toLocaleString("en");
+const table = markdownTable(
+  [
+    { head: "captions", cell: (row) => row.captions, isText: true },
+    { head: "ours, a second", cell: ({ ours }) => whole(ours) },
+    { head: "OpenCLIP", cell: (row) => whole(row.peer) },
+    { head: "times as fast", cell: ({ ratio }) => ratio.toFixed(1) },
+  ],
+  rows,
 );
-console.log(`vocabulary loaded in ${result.loadMilliseconds} ms; captions/s on one core, median of ${pairs} turns:`);
-for (const [name, { ours, peer: peers, ratio }] of Object.entries(result.captionsPerSecond))
-  console.log(`  ${name.padEnd(9)} ours ${ours}   OpenCLIP ${peers}   ${ratio} x`);
-if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, null, 2)}\n`);
+const machine = describeMachine(openClipVersion);
+const markdown = `${table}\n\nOne core, median of ${pairs} turns; the vocabulary is loaded in ${whole(loadMilliseconds)} ms. ${machine}.`;
+tell(
+  {
+    name: "tokenizer",
+    markdown,
+    data: { machine, pairs, captionsPerTurn, rareCaptionsPerTurn, loadMilliseconds, rows },
+  },
+  flags,
+);

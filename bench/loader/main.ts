@@ -1,14 +1,15 @@
 // Pictures per CPU-second from shards to finished batches: our loader beside OpenCLIP's (webdataset, PIL, torchvision, its tokenizer), in one
 // run, taking turns on the same shards.
-//   npx tsx bench/loader/main.ts [--workers 1] [--batch 64] [--pairs 7] [--json FILE]
+//   npx tsx bench/loader/main.ts [--workers 1] [--batch 64] [--pairs 7] [--json FILE] [--docs]
 // Both decode, crop, resize, normalize, tokenize and collate, ours in `workers` threads and OpenCLIP in as many processes. CPU time is that of
 // all processes and threads of a side, as the kernel counts it. What a side makes ahead is taken before its clock starts.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { native } from "../../src/native/addon.ts";
-import { openClipPeer } from "../support/openclip.ts";
+import { describeMachine, markdownTable, median, tell } from "../support/measure.ts";
+import { openClipPeer, openClipVersion } from "../support/openclip.ts";
 import { type PictureSet, pictureSets, writeBenchShards } from "./shards.ts";
 import { type Rates, Side } from "./side.ts";
 
@@ -18,14 +19,11 @@ const { values: flags } = parseArgs({
     batch: { type: "string", default: "64" },
     pairs: { type: "string", default: "7" },
     json: { type: "string" },
+    docs: { type: "boolean", default: false },
   },
 });
 const pairs = Number(flags.pairs);
 const batchSize = Number(flags.batch);
-
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((x, y) => x - y)[numbers.length >> 1]!;
-}
 
 /** The pictures of both sides must have about the same mean. Returns the versions of the peer's packages. */
 async function checkSame(ours: Side, peer: Side): Promise<Record<string, string>> {
@@ -60,18 +58,11 @@ async function measure(set: PictureSet, folder: string) {
     for (let i = 0; i <= pairs; i++) turns.push({ peer: await peer.turn(turn), ours: await ours.turn(turn) });
     turns.shift();
     const rates = (side: "ours" | "peer"): Rates => ({
-      perCpuSecond: Math.round(median(turns.map((rate) => rate[side].perCpuSecond))),
-      perSecond: Math.round(median(turns.map((rate) => rate[side].perSecond))),
+      perCpuSecond: median(turns.map((rate) => rate[side].perCpuSecond)),
+      perSecond: median(turns.map((rate) => rate[side].perSecond)),
     });
-    const ratios = turns.map((rate) => rate.ours.perCpuSecond / rate.peer.perCpuSecond).sort((x, y) => x - y);
-    const rounded = (ratio: number): number => Number(ratio.toFixed(2));
-    const ratio = { median: median(ratios), least: ratios[0]!, most: ratios.at(-1)! };
-    return {
-      versions,
-      ours: rates("ours"),
-      peer: rates("peer"),
-      ratioPerCpuSecond: { median: rounded(ratio.median), least: rounded(ratio.least), most: rounded(ratio.most) },
-    };
+    const ratios = turns.map((rate) => rate.ours.perCpuSecond / rate.peer.perCpuSecond);
+    return { pictures: set.name, versions, ours: rates("ours"), peer: rates("peer"), ratios };
   } finally {
     ours.close();
     peer.close();
@@ -79,35 +70,30 @@ async function measure(set: PictureSet, folder: string) {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "fastclip-bench-"));
-const sets: Record<string, Awaited<ReturnType<typeof measure>>> = {};
+const rows: Awaited<ReturnType<typeof measure>>[] = [];
 try {
-  for (const set of pictureSets) sets[set.name] = await measure(set, folder);
+  for (const set of pictureSets) rows.push(await measure(set, folder));
 } finally {
   rmSync(folder, { recursive: true });
 }
 
-const machine = `${cpus().length} cores, ${cpus()[0]?.model}`;
-const versions = {
-  node: process.version,
-  "libjpeg-turbo": native.jpegVersion() || "none",
-  ...Object.values(sets)[0]?.versions,
-};
-console.log(
-  `${machine}; ${Object.entries(versions)
-    .map(([name, version]) => `${name} ${version}`)
-    .join(", ")}`,
+const table = markdownTable<(typeof rows)[number]>(
+  [
+    { head: "pictures", cell: ({ pictures }) => pictures, isText: true },
+    { head: "ours, a CPU-second", cell: ({ ours }) => ours.perCpuSecond.toFixed(0) },
+    { head: "OpenCLIP", cell: (row) => row.peer.perCpuSecond.toFixed(0) },
+    {
+      head: "times as fast: median, least, most",
+      cell: ({ ratios }) =>
+        [median(ratios), Math.min(...ratios), Math.max(...ratios)].map((x) => x.toFixed(2)).join(", "),
+    },
+    { head: "ours, a second", cell: ({ ours }) => ours.perSecond.toFixed(0) },
+    { head: "OpenCLIP", cell: (row) => row.peer.perSecond.toFixed(0) },
+  ],
+  rows,
 );
-console.log(
-  `${flags.workers} worker(s) on each side; medians of ${pairs} turns in batches of ${batchSize}; pictures per CPU-second (per second):`,
-);
-for (const [name, { ours, peer, ratioPerCpuSecond: ratio }] of Object.entries(sets)) {
-  const text = ({ perCpuSecond, perSecond }: Rates): string => `${perCpuSecond} (${perSecond})`;
-  console.log(
-    `  ${name.padEnd(12)} ours ${text(ours)}   OpenCLIP ${text(peer)}   ${ratio.median} x, ${ratio.least} to ${ratio.most}`,
-  );
-}
-if (flags.json !== undefined)
-  writeFileSync(
-    flags.json,
-    `${JSON.stringify({ machine, versions, workers: Number(flags.workers), batchSize, pairs, sets }, null, 2)}\n`,
-  );
+const machine = describeMachine(openClipVersion);
+const versions = { "libjpeg-turbo": native.jpegVersion() || "none", ...rows[0]?.versions };
+const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+const markdown = `${table}\n\n${flags.workers} worker on each side, ${pairs} turns in batches of ${batchSize}. ${machine}; ${named.join(", ")}.`;
+tell({ name: "loader", markdown, data: { machine, versions, ...flags, rows } }, flags);

@@ -1,5 +1,5 @@
 // y = x W^T + b written out with its derivative, with or without b; products are computed in the type of what comes in.
-import { linear, type Tensor, transposedProduct } from "../tensor/index.ts";
+import { linear, type Tensor, transposedProductAndSums } from "../tensor/index.ts";
 
 /** Weight [out, in] and bias [out], of any type. */
 export interface AffineParameters {
@@ -24,5 +24,5 @@ export function affineInputGradient(gradient: Tensor, weight: Tensor): Tensor {
 
 /** The gradients of weight and bias, in the type of that of y, [..., out], from it and from x, [..., in]. */
 export function affineGradients({ gradient, x }: { gradient: Tensor; x: Tensor }): [weight: Tensor, bias: Tensor] {
-  return transposedProduct(gradient.flatten({ endDim: -2 }), x.flatten({ endDim: -2 }));
+  return transposedProductAndSums(gradient.flatten({ endDim: -2 }), x.flatten({ endDim: -2 }));
 }

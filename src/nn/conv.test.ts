@@ -26,3 +26,29 @@ test.each([
   }
   expect(found[2] === null).toBe(!isLearnt);
 });
+
+test.each(["contiguous", "channelsLast"] as const)(
+  "a kernel of one pixel gives the convolution in float32 too, of %s pictures",
+  (memoryFormat) => {
+    manualSeed(1);
+    const module = new Conv2d(20, 12, { kernel: 1 });
+    const x = randn([3, 20, 9, 7]).contiguous({ memoryFormat }).requireGrad();
+    const gradient = randn([3, 12, 9, 7]);
+    const throughAndBack = (body: () => Tensor, leaves: readonly Tensor[]): Tensor[] => {
+      for (const leaf of leaves) setGrad(leaf, null);
+      const output = body();
+      backward([output], { gradients: [gradient.to(output.dtype)] });
+      return [output.detach(), ...leaves.map((leaf) => gradOf(leaf)!.clone())];
+    };
+    const [exactX, exactWeight] = [x, module.weight].map((leaf) => leaf.detach().to("float64").requireGrad()) as [
+      Tensor,
+      Tensor,
+    ];
+    const found = throughAndBack(() => module.forward(x), [x, module.weight]);
+    const exact = throughAndBack(() => conv2d(exactX, exactWeight), [exactX, exactWeight]);
+    for (const [i, result] of found.entries()) {
+      expect(result.shape).toEqual(exact[i]!.shape);
+      expect(result.sub(exact[i]!).norm().item()).toBeLessThan(1e-6 * exact[i]!.norm().item());
+    }
+  },
+);

@@ -6,6 +6,7 @@ import {
   differentiable,
   linear,
   type Tensor,
+  transposedProduct,
   withoutAutocast,
 } from "../tensor/index.ts";
 import { uniformByFanIn } from "./init.ts";
@@ -15,53 +16,96 @@ import { type Recipe, waiting } from "./remade.ts";
 /** What ours have nothing of. */
 const plain = { dilation: [1, 1], transposed: false, outputPadding: [0, 0], groups: 1 };
 
+interface Geometry {
+  readonly stride: readonly number[];
+  readonly padding: readonly number[];
+}
+
 /** A convolution with a square kernel and no bias. Its weight lies channels-last in memory, the faster layout. */
 export class Conv2d extends Module {
   /** [outChannels, inChannels, kernel, kernel] */
   readonly weight: Tensor;
-  readonly #stride: readonly number[];
-  readonly #padding: readonly number[];
+  readonly #geometry: Geometry;
+  /** Whether each pixel stands for itself: pictures are rows of channels then, and the convolution is a product of matrices. */
+  readonly #isPointwise: boolean;
 
   constructor(inChannels: number, outChannels: number, options: { kernel: number; stride?: number; padding?: number }) {
     super();
     const { kernel, stride = 1, padding = 0 } = options;
     const drawn = uniformByFanIn([outChannels, inChannels, kernel, kernel], inChannels * kernel * kernel);
     this.weight = this.parameter("weight", drawn.contiguous({ memoryFormat: "channelsLast" }));
-    this.#stride = [stride, stride];
-    this.#padding = [padding, padding];
+    this.#geometry = { stride: [stride, stride], padding: [padding, padding] };
+    this.#isPointwise = kernel === 1 && stride === 1 && padding === 0;
   }
 
   /** [B, inChannels, H, W] -> [B, outChannels, H', W']. By its recipe x is made again on the way back; without one it waits for it. */
   forward(x: Tensor, recipe?: Recipe): Tensor {
     const type = x.device === "cpu" ? autocastType("cpu") : undefined;
-    if (type === undefined && recipe === undefined)
-      return conv2d(x, this.weight, { stride: this.#stride, padding: this.#padding });
-    return this.#written(type ?? x.dtype, x, recipe);
+    const isWritten = type !== undefined || recipe !== undefined || (this.#isPointwise && x.device === "cpu");
+    return isWritten ? this.#written(type ?? x.dtype, x, recipe) : conv2d(x, this.weight, this.#geometry);
   }
 
   /** With the derivative written out: a cast of the weight does not wait for it in memory, and its gradient stays in the type. */
   #written(type: DType, x: Tensor, recipe: Recipe | undefined): Tensor {
     const { weight } = this;
-    const geometry = { stride: this.#stride, padding: this.#padding };
     const { dtype } = x;
     return differentiable<string>([x, weight], () =>
       withoutAutocast({ device: "cpu" }, () => {
         const input = x.to(type);
         const { from, make } = recipe ?? waiting(input);
         return {
-          output: conv2d(input, weight.to(type), geometry),
+          output: this.#convolved(input, weight.to(type)),
           kept: from,
-          derivative: (gradient, kept, [ofX = false, ofWeight = false]) => {
-            const task = { ...plain, ...geometry, input: make(kept).to(type), weight: weight.to(type) };
-            const outputMask = [ofX, ofWeight, false];
-            const [dx, dWeight] = convolutionBackward(gradient, { ...task, outputMask });
+          derivative: (gradient, kept, wanted) => {
+            const [dx, dWeight] = this.#gradients(gradient, {
+              input: make(kept).to(type),
+              weight: weight.to(type),
+              wanted,
+            });
             return [dx?.to(dtype), dWeight];
           },
         };
       }),
     );
   }
+
+  #convolved(input: Tensor, weight: Tensor): Tensor {
+    if (!this.#isPointwise) return conv2d(input, weight, this.#geometry);
+    return picturesOf(rowsOf(input).mm(matrixOf(weight).t()), input);
+  }
+
+  /** Of the input and the weight. */
+  #gradients(
+    gradient: Tensor,
+    {
+      input,
+      weight,
+      wanted: [ofInput = false, ofWeight = false],
+    }: { input: Tensor; weight: Tensor; wanted: readonly boolean[] },
+  ): (Tensor | undefined)[] {
+    if (!this.#isPointwise) {
+      const task = { ...plain, ...this.#geometry, input, weight, outputMask: [ofInput, ofWeight, false] };
+      return convolutionBackward(gradient, task).slice(0, 2);
+    }
+    const rows = rowsOf(gradient);
+    return [
+      ofInput ? picturesOf(rows.mm(matrixOf(weight)), input) : undefined,
+      ofWeight ? transposedProduct(rows, rowsOf(input)).reshape(weight.shape) : undefined,
+    ];
+  }
 }
+
+/** [B, C, H, W] -> [B H W, C], as channels-last pictures lie in memory. */
+const rowsOf = (pictures: Tensor): Tensor => pictures.permute([0, 2, 3, 1]).flatten({ endDim: 2 });
+
+/** [B H W, C] -> [B, C, H, W], as many as others and as large. */
+function picturesOf(rows: Tensor, { shape }: Tensor): Tensor {
+  const [batch, , height, width] = shape as [number, number, number, number];
+  return rows.reshape([batch, height, width, -1]).permute([0, 3, 1, 2]);
+}
+
+/** [outChannels, inChannels, 1, 1] -> [outChannels, inChannels] */
+const matrixOf = (weight: Tensor): Tensor => weight.flatten({ startDim: 1 });
 
 /** A convolution whose kernels lie side by side, written as a product of matrices: the patches of a vision transformer. */
 export class PatchConv2d extends Conv2d {

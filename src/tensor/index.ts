@@ -25,7 +25,7 @@ export { type DType, dtypes, type TypedArray } from "./dtype.ts";
 export { differentiable } from "./function.ts";
 export { normOf } from "./norm.ts";
 export * from "./ops.generated.ts";
-export { transposedProduct } from "./products.ts";
+export { transposedProduct, transposedProductAndSums } from "./products.ts";
 export { type OperatorRun, type Product, recordOperators } from "./profile.ts";
 export { fusedAdd, fusedNorm, fusedNormBackward, fusesResidual } from "./residual.ts";
 export * from "./runtime.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { native } from "../native/addon.ts";
-import { randn, Tensor, transposedProduct } from "./index.ts";
+import { randn, Tensor, transposedProduct, transposedProductAndSums } from "./index.ts";
 import { expectSameOnThreads } from "./threads.fixture.ts";
 
 function transposedCopy(matrix: Tensor): [copy: Tensor, sums: Tensor] {
@@ -51,10 +51,17 @@ testKernel("rows may lie apart, elements of a row may not", () => {
 });
 
 test.each(["bfloat16", "float32", "float64"] as const)("a^T b in %s", (dtype) => {
-  const [a, b] = [randn([40, 24]).to(dtype), randn([40, 16]).to(dtype)];
-  const [found, expected] = [a, a.t().contiguous().t()].map((x) => transposedProduct(x, b)[0].to("float64"));
-  const exact = a.to("float64").t().mm(b.to("float64"));
-  expect(transposedProduct(a, b)[0].strides).toEqual([16, 1]);
-  for (const product of [found!, expected!])
-    expect(product.sub(exact).norm().item() / exact.norm().item()).toBeLessThan(dtype === "bfloat16" ? 4e-3 : 1e-6);
+  for (const [m, n] of [
+    [24, 16],
+    [16, 24],
+  ] as const) {
+    const [a, b] = [randn([40, m]).to(dtype), randn([40, n]).to(dtype)];
+    const exact = a.to("float64").t().mm(b.to("float64"));
+    for (const matrix of [a, a.t().contiguous().t()])
+      for (const product of [transposedProduct(matrix, b), transposedProductAndSums(matrix, b)[0]]) {
+        expect(product.strides).toEqual([n, 1]);
+        const error = product.to("float64").sub(exact).norm().item() / exact.norm().item();
+        expect(error).toBeLessThan(dtype === "bfloat16" ? 4e-3 : 1e-6);
+      }
+  }
 });
