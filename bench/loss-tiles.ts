@@ -2,6 +2,8 @@
 import { InnerEstimator } from "../src/losses/estimator.ts";
 import { FastClipLoss } from "../src/losses/fastclip.ts";
 import { singleRank } from "../src/losses/features.ts";
+import type { ContrastiveLoss } from "../src/losses/loss.ts";
+import { OpenClipLoss } from "../src/losses/openclip.ts";
 import { PairState } from "../src/losses/pair-state.ts";
 import {
   arange,
@@ -15,6 +17,7 @@ import {
 } from "../src/tensor/index.ts";
 
 export interface LossCase {
+  readonly loss: "fastclip-v3" | "openclip";
   /** Pairs. */
   readonly size: number;
   readonly width: number;
@@ -31,7 +34,7 @@ export interface LossFigures {
   readonly loss: number;
 }
 
-const { size, width, tau, twins, threads, repeats } = JSON.parse(process.argv[2]!) as LossCase;
+const { loss: kind, size, width, tau, twins, threads, repeats } = JSON.parse(process.argv[2]!) as LossCase;
 setThreads(threads);
 manualSeed(0);
 const things = randn([size / 2, 1, width])
@@ -45,11 +48,12 @@ const unit = () =>
   });
 const features = singleRank({ image: unit(), text: unit() });
 const estimator = new InnerEstimator(PairState.inMemory(InnerEstimator.columns, size));
-const loss = new FastClipLoss({
-  objective: { kind: "robust", rho: 6.5, tauGradient: "reference" },
-  eps: 1e-14,
-  estimator,
-});
+const losses: Readonly<Record<LossCase["loss"], () => ContrastiveLoss>> = {
+  "fastclip-v3": () =>
+    new FastClipLoss({ objective: { kind: "robust", rho: 6.5, tauGradient: "reference" }, eps: 1e-14, estimator }),
+  openclip: () => new OpenClipLoss(),
+};
+const loss = losses[kind]();
 const input = { features, ids: arange(size, { dtype: "int64" }), tau, bias: 0, gamma: 1, epoch: 0 };
 
 emptyCache();

@@ -1,4 +1,4 @@
-"""One size of bench/loss.ts in PyTorch: FastCLIP-v3 over full B x B matrices with autograd, gamma 1."""
+"""One size of bench/loss.ts in PyTorch: OpenCLIP's loss, or FastCLIP-v3 over full B x B matrices with autograd, gamma 1."""
 
 import json
 import resource
@@ -6,6 +6,7 @@ import sys
 import time
 
 import torch
+from open_clip.loss import ClipLoss
 
 options = json.loads(sys.argv[1])
 size, width, tau, repeats = (options[name] for name in ("size", "width", "tau", "repeats"))
@@ -30,13 +31,21 @@ def inner(similarity):
     return terms.sum(1) / (size - 1)
 
 
-def step():
-    image.grad = text.grad = None
+def fastclip():
     similarity = image @ text.T
     g1, g2 = inner(similarity), inner(similarity.T)
     u1, u2 = g1.detach(), g2.detach()
     surrogate = (g1 / (u1 + eps) + g2 / (u2 + eps)).mean()
-    loss = tau * (surrogate + rho + (u1.log() + u2.log()).mean() / 2)
+    return tau * (surrogate + rho + (u1.log() + u2.log()).mean() / 2)
+
+
+def openclip():
+    return ClipLoss()(image, text, torch.tensor(1 / tau))
+
+
+def step():
+    image.grad = text.grad = None
+    loss = {"fastclip-v3": fastclip, "openclip": openclip}[options["loss"]]()
     loss.backward()
     return loss.item()
 
