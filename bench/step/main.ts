@@ -36,6 +36,8 @@ const { values: flags } = parseArgs({
   },
 });
 const turns = Number(flags.turns);
+// Steps of small models are short: a case takes more turns until all sides' steps have taken so long.
+const leastSeconds = 20;
 const peers = flags.peers.split(",");
 for (const name of peers) parsePeer(name);
 
@@ -55,7 +57,8 @@ async function timeTurns(folder: string, options: Case) {
   try {
     const measured: Turn[] = [];
     // The first turn makes the moments, and compiles.
-    for (let turn = 0; turn <= turns; turn++) {
+    const start = performance.now();
+    for (let turn = 0; turn <= turns || performance.now() - start < 1000 * leastSeconds; turn++) {
       const times: Record<string, Timed> = {};
       for (const i of order.keys()) {
         const [name, side] = order[(i + turn) % order.length]!;
@@ -114,7 +117,7 @@ for (const measured of casesOf(flags)) {
   console.error(`${options.model}, batch ${options.batch}, ${options.precision}, ${options.captions} captions: done`);
 }
 const machine = describeMachine(openClipVersion);
-const markdown = `${stepTable(rows)}\n\nMedian of ${turns} turns, ${flags.threads} threads on each side. ${machine}.`;
+const markdown = `${stepTable(rows)}\n\nMedian of ${turns} turns, or of as many as take ${leastSeconds} s, ${flags.threads} threads on each side. ${machine}.`;
 const tableOfMain = threads === 1 ? "step-one-thread" : "step";
 const name = flags.set === "sizes" ? "step-sizes" : tableOfMain;
 tell({ name, markdown, data: { machine, ...flags, rows } }, flags);
