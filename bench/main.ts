@@ -31,7 +31,11 @@ const benches: Readonly<Record<string, Bench>> = {
   },
   "start-up": { file: "start-up/main.ts", quick: [["--turns", "3"]], all: alone },
   "demo-run": { file: "demo-run/main.ts", quick: [], all: [["--epochs", "10"]] },
-  curves: { file: "curves/main.ts", quick: [["--model", "RN-Ti-64", "--precision", "fp32"]], all: alone },
+  curves: {
+    file: "curves/main.ts",
+    quick: [["--model", "RN-Ti-64", "--precision", "fp32", "--steps", "60"]],
+    all: alone,
+  },
   checkpoint: { file: "checkpoint/main.ts", quick: [["--turns", "3"]], all: alone },
   zeroshot: { file: "zeroshot/main.ts", quick: alone, all: alone },
   growth: { file: "growth/main.ts", quick: [["--only", "data"]], all: alone },
