@@ -1,5 +1,5 @@
 // What a contrastive loss sums up over a band of similarities, in float32 with AVX-512: terms exp((s_ij - s_ii) / tau - log w) off the diagonal, in
-// one pass over memory. A term below 2^-100, which is nothing beside the sum that it is part of, counts as 0: for numbers near 1e-38 and below a
+// one pass over memory. A term below 2^-100 counts as 0, so much smaller is it than w, what it is divided by, or than the largest of its sum: for numbers near 1e-38 and below a
 // CPU takes many times as long, here and in the products that follow.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
@@ -147,7 +147,7 @@ FASTCLIP_AVX512 RowSums weighRow(const Band& band, int64_t index) {
   return sums;
 }
 
-int64_t rowsWorthAThread(int64_t columns) { return std::max<int64_t>(1, 8192 / columns); }
+int64_t rowsWorthAThread(int64_t columns) { return 8192 / std::clamp<int64_t>(columns, 1, 8192); }
 
 void mustBeFloats(const at::Tensor& tensor, const char* what) {
   if (tensor.scalar_type() != at::kFloat || !tensor.is_cpu() || !tensor.is_contiguous())

@@ -101,7 +101,7 @@ const rowsOf = (pictures: Tensor): Tensor => pictures.permute([0, 2, 3, 1]).flat
 /** [B H W, C] -> [B, C, H, W], as many as others and as large. */
 function picturesOf(rows: Tensor, { shape }: Tensor): Tensor {
   const [batch, , height, width] = shape as [number, number, number, number];
-  return rows.reshape([batch, height, width, -1]).permute([0, 3, 1, 2]);
+  return rows.reshape([batch, height, width, rows.size(1)]).permute([0, 3, 1, 2]);
 }
 
 /** [outChannels, inChannels, 1, 1] -> [outChannels, inChannels] */

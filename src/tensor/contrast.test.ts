@@ -163,3 +163,10 @@ testKernel("what does not fit together is refused", () => {
     "logWeight: expected 5 numbers or one",
   );
 });
+
+testKernel("no rows give nothing", () => {
+  const none = rand([0]);
+  const band = { similarity: rand([0, 0]), offset: 0, diagonal: none, inverseTau: tensor([1.5]), logWeight: none };
+  expect(fusedContrastStatistics(band).shape).toEqual([3, 0]);
+  expect(fusedContrastTerms_(band, undefined).shape).toEqual([5, 0]);
+});

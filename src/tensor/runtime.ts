@@ -31,8 +31,8 @@ export function kernelThreads(): number {
 }
 
 /**
- * Runs it with numbers below the least normal one (float32: 1.2e-38) as 0, in operators and in JavaScript. A CPU takes ten times as long and
- * more for such numbers.
+ * Runs it with numbers below the least normal one (float32: 1.2e-38) as 0, in operators and in JavaScript. A CPU takes many times as
+ * long for such numbers.
  */
 export function withoutDenormals<T>(run: () => T): T {
   native.flushDenormals(true);
