@@ -125,8 +125,8 @@ class CachingAllocator final : public c10::Allocator {
     return piece.memory == nullptr ? nullptr : new (piece.memory) Header{0, piece.bytes, nullptr};
   }
 
-  static Header* fromSystem(size_t bin, size_t wanted) {
-    if (wanted >= kLarge) return fromPages(Pages::map(wanted));
+  Header* fromSystem(size_t bin, size_t wanted) {
+    if (wanted >= kLarge) return fromPages(pages_.grow(wanted));
     void* memory = nullptr;
     if (posix_memalign(&memory, kAlignment, wanted) != 0) return nullptr;
     return new (memory) Header{bin, wanted, nullptr};

@@ -7,30 +7,66 @@
 
 namespace fastclip {
 
-constexpr size_t kPage = size_t{64} << 10;      // a multiple of the system's pages everywhere
-constexpr size_t kHugePage = size_t{2} << 20;   // from here on huge pages are asked for
-constexpr size_t kLeastRest = size_t{1} << 20;  // a smaller rest would serve no one: what is not large comes from elsewhere
+namespace {
 
-size_t Pages::rounded(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+constexpr size_t kPage = size_t{64} << 10;      // a multiple of the system's pages everywhere
+constexpr size_t kHugePage = size_t{2} << 20;   // memory comes from the system in so many bytes
+constexpr size_t kRoom = size_t{1} << 40;       // of addresses, not of memory
+
+size_t roundedUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+char* map(char* address, size_t bytes, int protection) {
+  void* memory = mmap(address, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
+}
+
+// Where memory can grow: the system lays what others map at the other end of a room. Null, which is any place, where it has no such room.
+char* roomyAddress() {
+  char* room = map(nullptr, kRoom, PROT_NONE);
+  if (room == nullptr) return nullptr;
+  munmap(room, kRoom);
+  return reinterpret_cast<char*>(roundedUp(reinterpret_cast<size_t>(room), kHugePage));
+}
+
+}  // namespace
+
+size_t Pages::rounded(size_t bytes) { return roundedUp(bytes, kPage); }
 
 Pages::Piece Pages::take(size_t bytes) {
   const auto found = bySize_.lower_bound({bytes, nullptr});
   if (found == bySize_.end()) return {nullptr, 0};
   const auto [size, memory] = *found;
   erase(byAddress_.find(memory));
-  const size_t rest = size - bytes;
-  if (rest < kLeastRest) return {memory, size};
-  insert(memory + bytes, rest);
+  if (size > bytes) insert(memory + bytes, size - bytes);
   return {memory, bytes};
 }
 
-Pages::Piece Pages::map(size_t bytes) {
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return {nullptr, 0};
+Pages::Piece Pages::grow(size_t bytes) {
+  if (end_ == nullptr) end_ = roomyAddress();
+  if (!mapBehind(end_, bytes - freeAtEnd())) return {nullptr, 0};
+  const Piece joined = take(bytes);
+  if (joined.memory != nullptr) return joined;
+  // The system chose another place for what was missing.
+  return mapBehind(nullptr, bytes) ? take(bytes) : Piece{nullptr, 0};
+}
+
+bool Pages::mapBehind(char* address, size_t bytes) {
+  const size_t whole = roundedUp(bytes, kHugePage);
+  char* memory = map(address, whole, PROT_READ | PROT_WRITE);
+  if (memory == nullptr) return false;
 #ifdef MADV_HUGEPAGE
-  if (bytes >= kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
+  madvise(memory, whole, MADV_HUGEPAGE);
 #endif
-  return {memory, bytes};
+  put({memory, whole});
+  end_ = memory + whole;
+  return true;
+}
+
+size_t Pages::freeAtEnd() const {
+  const auto behind = byAddress_.lower_bound(end_);
+  if (behind == byAddress_.begin()) return 0;
+  const auto last = std::prev(behind);
+  return last->first + last->second == end_ ? last->second : 0;
 }
 
 void Pages::put(Piece piece) {
@@ -59,6 +95,7 @@ void Pages::shrinkTo(size_t bytes) {
     erase(byAddress_.find(memory));
     if (excess < size) insert(memory, size - excess);
     munmap(memory + (size - excess), excess);
+    if (memory + size == end_) end_ -= excess;
   }
 }
 

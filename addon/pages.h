@@ -1,5 +1,6 @@
 // Large pieces of memory, in whole pages: what is freed is joined with its free neighbours, and cut where less is asked for. So what one
-// phase of a training step leaves, activations, serves the next, whose pieces have other sizes, gradients.
+// phase of a training step leaves, activations, serves the next, whose pieces have other sizes, gradients. New memory lies behind the last one,
+// so that all of it can be joined.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +21,8 @@ class Pages {
   };
   // The smallest free piece that is large enough, cut to what is wished if enough is left of it.
   Piece take(size_t bytes);
-  // A new piece from the system.
-  static Piece map(size_t bytes);
+  // The same where no free piece is large enough: with new memory from the system.
+  Piece grow(size_t bytes);
   void put(Piece piece);
   // Gives free memory back to the system, of the largest pieces first, until no more than so many bytes are free.
   void shrinkTo(size_t bytes);
@@ -29,12 +30,15 @@ class Pages {
 
  private:
   using ByAddress = std::map<char*, size_t>;
+  bool mapBehind(char* address, size_t bytes);
+  size_t freeAtEnd() const;
   void insert(char* memory, size_t bytes);
   void erase(ByAddress::iterator piece);
 
   ByAddress byAddress_;
   std::set<std::pair<size_t, char*>> bySize_;
   size_t free_ = 0;
+  char* end_ = nullptr;  // behind the memory that came last
 };
 
 }  // namespace fastclip
