@@ -2,6 +2,9 @@
 #include "attention.h"
 #include "transpose.h"
 
+#include <array>
+#include <exception>
+
 namespace fastclip::attention {
 namespace {
 
@@ -147,7 +150,30 @@ class Backward {
   float* dValue_;
 };
 
+// A product of small whole numbers, whose sums are exact; libtorch or oneDNN refuses it where there is none.
+bool multipliesPacked() {
+  constexpr int64_t kRows = 3, kInner = 4;
+  constexpr BFloat16 kOne = 0x3f80, kTwo = 0x4000;
+  const std::vector<BFloat16> left(kRows * kInner, kTwo);
+  std::vector<BFloat16> right(kInner * kLanes, kOne);
+  std::fill_n(right.begin(), kLanes, kTwo);
+  alignas(Scratch::kLine) std::array<uint32_t, Packed::bytes(kInner, kLanes) / sizeof(uint32_t)> buffer;
+  std::vector<float> product(kRows * kLanes);
+  try {
+    multiply({left.data(), kInner, kRows, kInner}, packed(right.data(), kLanes, kInner, kLanes, buffer.data()), kLanes, product.data(), kLanes);
+    blas::brgemm_release(true);
+  } catch (const std::exception&) {
+    return false;
+  }
+  return std::all_of(product.begin(), product.end(), [](float sum) { return sum == 2 * 2 + 3 * 2 * 1; });
+}
+
 }  // namespace
+
+bool hasPackedProducts() {
+  static const bool has = multipliesPacked();
+  return has;
+}
 
 void attend(const Sequences& all, const BFloat16* projected, BFloat16* target) { attendBy<Forward>(all, true, projected, target); }
 

@@ -49,8 +49,8 @@ T* into(at::Tensor& tensor) { return static_cast<T*>(tensor.mutable_data_ptr());
 
 }  // namespace
 
-// canAttend() -> whether oneDNN has products for packed matrices of bfloat16; it may be told to do without
-static napi_value canAttend(Call& call) { return fromBool(call.env, at::native::cpublas::could_pack(at::kBFloat16)); }
+// canAttend() -> whether oneDNN has products for packed matrices of bfloat16; it may be told to do without. For a CPU with AVX-512 alone
+static napi_value canAttend(Call& call) { return fromBool(call.env, attention::hasPackedProducts()); }
 
 // attend(projected, heads, isCausal, starts) -> [..., width]
 static napi_value attend(Call& call) {

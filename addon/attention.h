@@ -97,6 +97,9 @@ void attendBackwardBy(const Sequences& all, bool isPacked, const T* projected, c
   });
 }
 
+// Tries one.
+bool hasPackedProducts();
+
 // From queries, keys and values side by side, rows of three times the width, to rows of the width.
 void attend(const Sequences& all, const BFloat16* projected, BFloat16* target);
 void attend(const Sequences& all, const float* projected, float* target);
