@@ -73,7 +73,7 @@ class Backward {
  public:
   explicit Backward(const Shape& shape)
       : shape_(shape),
-        scratch_(4 * scoreBytes(shape) + 4 * packedBytes(shape) + 3 * headBytes(shape) + 12 * Scratch::kLine),
+        scratch_(4 * scoreBytes(shape) + 5 * packedBytes(shape) + 3 * headBytes(shape) + 13 * Scratch::kLine),
         scores_(scratch_.take<float>(scoreBytes(shape))),
         dProbabilities_(scratch_.take<float>(scoreBytes(shape))),
         probabilities_(scratch_.take<BFloat16>(scoreBytes(shape) / 2)),
@@ -82,13 +82,14 @@ class Backward {
         keyBuffer_(scratch_.take<uint32_t>(packedBytes(shape))),
         valueBuffer_(scratch_.take<uint32_t>(packedBytes(shape))),
         keyRowBuffer_(scratch_.take<uint32_t>(packedBytes(shape))),
+        valueRowBuffer_(scratch_.take<uint32_t>(packedBytes(shape))),
         queryBuffer_(scratch_.take<uint32_t>(packedBytes(shape))),
-        dQuery_(scratch_.take<float>(headBytes(shape))),
+        rows_(scratch_.take<float>(headBytes(shape))),
         dKey_(scratch_.take<float>(headBytes(shape))),
         dValue_(scratch_.take<float>(headBytes(shape))) {}
 
-  // `query` and `target` as rows of three times the width, with keys and values behind; `gradient` as rows of the width.
-  void run(int64_t tokens, const BFloat16* query, const BFloat16* gradient, BFloat16* target) {
+  // `query` and `target` as rows of three times the width, with keys and values behind; `gradient` and `attended` as rows of the width.
+  void run(int64_t tokens, const BFloat16* query, const BFloat16* gradient, BFloat16* target, BFloat16* attended) {
     shape_.tokens = tokens;
     const int64_t size = shape_.size;
     const int64_t width = shape_.width(), stride = 3 * width;
@@ -96,6 +97,7 @@ class Backward {
     const Packed keys = packedTransposed(key, stride, tokens, size, keyBuffer_);
     const Packed keyRows = packed(key, stride, tokens, size, keyRowBuffer_);
     const Packed values = packedTransposed(key + width, stride, tokens, size, valueBuffer_);
+    const Packed valueRows = packed(key + width, stride, tokens, size, valueRowBuffer_);
     const int64_t written = blockAt(shape_, 0).keys;
     for (float* sums : {dKey_, dValue_}) std::fill_n(sums + written * size, (tokens - written) * size, 0.0f);
     for (int64_t begin = 0; begin < tokens; begin += shape_.queries()) {
@@ -105,8 +107,11 @@ class Backward {
       multiply(queries, keys, roundUp(block.keys, kLanes), scores_, shape_.rowStride());
       multiply(incoming, values, roundUp(block.keys, kLanes), dProbabilities_, shape_.rowStride());
       softmaxBackward(block);
-      multiply({dScores_, shape_.rowStride(), block.queries, roundUp(block.keys, 2)}, keyRows, size, dQuery_, size);
-      roundRows(dQuery_, block.queries, size, target + begin * stride, stride);
+      const int64_t inner = roundUp(block.keys, 2);
+      multiply({probabilities_, shape_.rowStride(), block.queries, inner}, valueRows, size, rows_, size);
+      roundRows(rows_, block.queries, size, attended + begin * width, width);
+      multiply({dScores_, shape_.rowStride(), block.queries, inner}, keyRows, size, rows_, size);
+      roundRows(rows_, block.queries, size, target + begin * stride, stride);
       addTurned(block, probabilities_, incoming, dValue_);
       addTurned(block, dScores_, queries, dKey_);
     }
@@ -144,8 +149,9 @@ class Backward {
   uint32_t* keyBuffer_;
   uint32_t* valueBuffer_;
   uint32_t* keyRowBuffer_;
+  uint32_t* valueRowBuffer_;
   uint32_t* queryBuffer_;
-  float* dQuery_;
+  float* rows_;
   float* dKey_;
   float* dValue_;
 };
@@ -177,8 +183,8 @@ bool hasPackedProducts() {
 
 void attend(const Sequences& all, const BFloat16* projected, BFloat16* target) { attendBy<Forward>(all, true, projected, target); }
 
-void attendBackward(const Sequences& all, const BFloat16* projected, const BFloat16* gradient, BFloat16* target) {
-  attendBackwardBy<Backward>(all, true, projected, gradient, target);
+void attendBackward(const Sequences& all, const BFloat16* projected, const BFloat16* gradient, BFloat16* target, BFloat16* attended) {
+  attendBackwardBy<Backward>(all, true, projected, gradient, target, attended);
 }
 
 }  // namespace fastclip::attention

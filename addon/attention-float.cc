@@ -61,8 +61,8 @@ class Backward {
         keys_(scratch_.take<float>(turnedBytes(shape))),
         values_(scratch_.take<float>(turnedBytes(shape))) {}
 
-  // `query` and `target` as rows of three times the width, with keys and values behind; `gradient` as rows of the width.
-  void run(int64_t tokens, const float* query, const float* gradient, float* target) {
+  // `query` and `target` as rows of three times the width, with keys and values behind; `gradient` and `attended` as rows of the width.
+  void run(int64_t tokens, const float* query, const float* gradient, float* target, float* attended) {
     shape_.tokens = tokens;
     const int64_t size = shape_.size, width = shape_.width(), stride = 3 * width, scoreStride = shape_.rowStride();
     const float* key = query + width;
@@ -81,6 +81,8 @@ class Backward {
         softmaxRow(probabilities_ + i * scoreStride, nullptr, count, block.keys, shape_.scale());
         softmaxRowBackward(probabilities_ + i * scoreStride, dScores_ + i * scoreStride, count, block.keys, shape_.scale());
       }
+      const Matrix probabilities{probabilities_, scoreStride, block.queries, block.keys};
+      multiply(probabilities, {key + width, stride, block.keys, size}, attended + begin * width, width);
       multiply({dScores_, scoreStride, block.queries, block.keys}, {key, stride, block.keys, size}, target + begin * stride, stride);
       addTurned(block, dScores_, queries, target + width);
       addTurned(block, probabilities_, incoming, target + 2 * width);
@@ -108,8 +110,8 @@ class Backward {
 
 void attend(const Sequences& all, const float* projected, float* target) { attendBy<Forward>(all, false, projected, target); }
 
-void attendBackward(const Sequences& all, const float* projected, const float* gradient, float* target) {
-  attendBackwardBy<Backward>(all, false, projected, gradient, target);
+void attendBackward(const Sequences& all, const float* projected, const float* gradient, float* target, float* attended) {
+  attendBackwardBy<Backward>(all, false, projected, gradient, target, attended);
 }
 
 }  // namespace fastclip::attention

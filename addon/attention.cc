@@ -65,7 +65,7 @@ static napi_value attend(Call& call) {
   return fromTensor(call, std::move(target));
 }
 
-// attendBackward(gradient, projected, heads, isCausal, starts) -> the gradient of `projected`, from that of what came out
+// attendBackward(gradient, projected, heads, isCausal, starts) -> the gradient of `projected`, from that of what came out, and what came out
 static napi_value attendBackward(Call& call) {
   const at::Tensor& gradient = toTensor(call, call[0], "gradient");
   const at::Tensor& projected = toTensor(call, call[1], "projected");
@@ -74,11 +74,12 @@ static napi_value attendBackward(Call& call) {
       gradient.scalar_type() != projected.scalar_type() || !gradient.is_cpu() || !gradient.is_contiguous())
     throw BadArgument("attendBackward: expected a gradient of the other's type, contiguous, [..., width], on a CPU");
   RECORD_FUNCTION("fastclip::attendBackward", std::vector<c10::IValue>({gradient, projected, all.shape.heads, scoresOf(all)}));
-  at::Tensor target = at::empty_like(projected);
+  at::Tensor target = at::empty_like(projected), attended = at::empty_like(gradient);
   if (projected.scalar_type() == at::kFloat)
-    attention::attendBackward(all, from<float>(projected), from<float>(gradient), into<float>(target));
-  else attention::attendBackward(all, from<BFloat16>(projected), from<BFloat16>(gradient), into<BFloat16>(target));
-  return fromTensor(call, std::move(target));
+    attention::attendBackward(all, from<float>(projected), from<float>(gradient), into<float>(target), into<float>(attended));
+  else
+    attention::attendBackward(all, from<BFloat16>(projected), from<BFloat16>(gradient), into<BFloat16>(target), into<BFloat16>(attended));
+  return fromTensors(call, {std::move(target), std::move(attended)});
 }
 
 void defineAttention(napi_env env, napi_value exports) {

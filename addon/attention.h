@@ -89,11 +89,11 @@ void attendBy(const Sequences& all, bool isPacked, const T* projected, T* target
 }
 
 template <typename Backward, typename T>
-void attendBackwardBy(const Sequences& all, bool isPacked, const T* projected, const T* gradient, T* target) {
+void attendBackwardBy(const Sequences& all, bool isPacked, const T* projected, const T* gradient, T* target, T* attended) {
   const int64_t width = all.shape.width();
   forEachHead<Backward>(all, isPacked, [&](Backward& part, int64_t row, int64_t tokens, int64_t column) {
-    const int64_t at = row * 3 * width + column;
-    part.run(tokens, projected + at, gradient + row * width + column, target + at);
+    const int64_t at = row * 3 * width + column, out = row * width + column;
+    part.run(tokens, projected + at, gradient + out, target + at, attended + out);
   });
 }
 
@@ -104,8 +104,8 @@ bool hasPackedProducts();
 void attend(const Sequences& all, const BFloat16* projected, BFloat16* target);
 void attend(const Sequences& all, const float* projected, float* target);
 
-// From those and the gradient of what came out, rows of the width, to that of what went in.
-void attendBackward(const Sequences& all, const BFloat16* projected, const BFloat16* gradient, BFloat16* target);
-void attendBackward(const Sequences& all, const float* projected, const float* gradient, float* target);
+// From those and the gradient of what came out, rows of the width, to that of what went in, and to what came out once more.
+void attendBackward(const Sequences& all, const BFloat16* projected, const BFloat16* gradient, BFloat16* target, BFloat16* attended);
+void attendBackward(const Sequences& all, const float* projected, const float* gradient, float* target, float* attended);
 
 }  // namespace fastclip::attention

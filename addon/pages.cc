@@ -33,11 +33,12 @@ char* roomyAddress() {
 size_t Pages::rounded(size_t bytes) { return roundedUp(bytes, kPage); }
 
 Pages::Piece Pages::take(size_t bytes) {
-  const auto found = bySize_.lower_bound({bytes, nullptr});
-  if (found == bySize_.end()) return {nullptr, 0};
-  const auto [size, memory] = *found;
-  erase(byAddress_.find(memory));
-  if (size > bytes) insert(memory + bytes, size - bytes);
+  const auto found = std::find_if(pieces_.begin(), pieces_.end(), [bytes](const auto& piece) { return piece.second >= bytes; });
+  if (found == pieces_.end()) return {nullptr, 0};
+  const auto [memory, size] = *found;
+  pieces_.erase(found);
+  if (size > bytes) pieces_.emplace(memory + bytes, size - bytes);
+  free_ -= bytes;
   return {memory, bytes};
 }
 
@@ -63,52 +64,39 @@ bool Pages::mapBehind(char* address, size_t bytes) {
 }
 
 size_t Pages::freeAtEnd() const {
-  const auto behind = byAddress_.lower_bound(end_);
-  if (behind == byAddress_.begin()) return 0;
-  const auto last = std::prev(behind);
-  return last->first + last->second == end_ ? last->second : 0;
+  const auto behind = pieces_.lower_bound(end_);
+  if (behind == pieces_.begin()) return 0;
+  const auto [memory, size] = *std::prev(behind);
+  return memory + size == end_ ? size : 0;
 }
 
 void Pages::put(Piece piece) {
-  char* memory = static_cast<char*>(piece.memory);
-  size_t bytes = piece.bytes;
-  auto after = byAddress_.lower_bound(memory);
-  if (after != byAddress_.end() && after->first == memory + bytes) {
-    bytes += after->second;
-    erase(after++);
+  free_ += piece.bytes;
+  auto joined = pieces_.emplace(static_cast<char*>(piece.memory), piece.bytes).first;
+  const auto after = std::next(joined);
+  if (after != pieces_.end() && joined->first + joined->second == after->first) {
+    joined->second += after->second;
+    pieces_.erase(after);
   }
-  if (after != byAddress_.begin()) {
-    const auto before = std::prev(after);
-    if (before->first + before->second == memory) {
-      memory = before->first;
-      bytes += before->second;
-      erase(before);
-    }
-  }
-  insert(memory, bytes);
+  if (joined == pieces_.begin()) return;
+  const auto before = std::prev(joined);
+  if (before->first + before->second != joined->first) return;
+  before->second += joined->second;
+  pieces_.erase(joined);
 }
 
 void Pages::shrinkTo(size_t bytes) {
   while (free_ > bytes) {
-    const auto [size, memory] = *bySize_.rbegin();
+    const auto largest = std::max_element(pieces_.begin(), pieces_.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    auto& [memory, size] = *largest;
     const size_t excess = std::min(size, rounded(free_ - bytes));
-    erase(byAddress_.find(memory));
-    if (excess < size) insert(memory, size - excess);
-    munmap(memory + (size - excess), excess);
-    if (memory + size == end_) end_ -= excess;
+    char* const end = memory + size;
+    munmap(end - excess, excess);
+    if (end == end_) end_ -= excess;
+    free_ -= excess;
+    if (excess < size) size -= excess;
+    else pieces_.erase(largest);
   }
-}
-
-void Pages::insert(char* memory, size_t bytes) {
-  byAddress_.emplace(memory, bytes);
-  bySize_.emplace(bytes, memory);
-  free_ += bytes;
-}
-
-void Pages::erase(ByAddress::iterator piece) {
-  free_ -= piece->second;
-  bySize_.erase({piece->second, piece->first});
-  byAddress_.erase(piece);
 }
 
 }  // namespace fastclip

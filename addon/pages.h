@@ -5,8 +5,6 @@
 
 #include <cstddef>
 #include <map>
-#include <set>
-#include <utility>
 
 namespace fastclip {
 
@@ -19,7 +17,7 @@ class Pages {
     void* memory;  // null where there is none
     size_t bytes;
   };
-  // The smallest free piece that is large enough, cut to what is wished if enough is left of it.
+  // The first free piece that is large enough, cut to what is wished: what is left is farther from the beginning, and larger.
   Piece take(size_t bytes);
   // The same where no free piece is large enough: with new memory from the system.
   Piece grow(size_t bytes);
@@ -29,14 +27,10 @@ class Pages {
   size_t free() const { return free_; }
 
  private:
-  using ByAddress = std::map<char*, size_t>;
   bool mapBehind(char* address, size_t bytes);
   size_t freeAtEnd() const;
-  void insert(char* memory, size_t bytes);
-  void erase(ByAddress::iterator piece);
 
-  ByAddress byAddress_;
-  std::set<std::pair<size_t, char*>> bySize_;
+  std::map<char*, size_t> pieces_;  // what is free, by address; no two are neighbours
   size_t free_ = 0;
   char* end_ = nullptr;  // behind the memory that came last
 };

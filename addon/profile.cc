@@ -84,13 +84,13 @@ static std::optional<Product> productOf(std::string_view name, at::ArrayRef<c10:
     product.times = isBackward ? 5 : 2;
     return product;
   }
-  // The same of our own kernel, from queries, keys and values side by side, the number of heads, and the scores of each.
+  // Our own kernel forms what came out again too. It has queries, keys and values side by side, the number of heads, and the scores of each.
   if (name.starts_with("fastclip::attend")) {
     const bool isBackward = name.ends_with("Backward");
     const at::Tensor& projected = tensor(isBackward);
     const auto heads = static_cast<double>(inputs[isBackward + 1].toInt()), scores = static_cast<double>(inputs[isBackward + 2].toInt());
     const auto width = static_cast<double>(projected.size(-1)), rows = projected.numel() / width;
-    return Product{isBackward ? 5.0 : 2.0, heads * rows, width / (3 * heads), scores / rows};
+    return Product{isBackward ? 6.0 : 2.0, heads * rows, width / (3 * heads), scores / rows};
   }
   return std::nullopt;
 }

@@ -148,7 +148,7 @@ export interface Addon {
     heads: number,
     isCausal: boolean,
     starts: readonly number[] | undefined,
-  ): Handle;
+  ): Handle[];
 
   // batch-norm.cc
   batchNormMoments(x: Handle): Handle;

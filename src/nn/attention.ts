@@ -46,8 +46,8 @@ export class MultiheadAttention extends Module {
     return this.#merge(attend(query!, key!, value!, { isCausal: options.isCausal }), projected);
   }
 
-  /** The same with its derivative written out. */
-  branch({ isCausal, sequences }: SequenceOptions): Branch<"projected" | "attended"> {
+  /** The same with its derivative written out; what the heads gave is computed a second time. */
+  branch({ isCausal, sequences }: SequenceOptions): Branch<"projected"> {
     const { outProj } = this;
     const inProj = { weight: this.inProjWeight, bias: this.inProjBias };
     const options = { heads: this.#heads, isCausal, sequences };
@@ -55,13 +55,13 @@ export class MultiheadAttention extends Module {
       parameters: [inProj.weight, inProj.bias, outProj.weight, outProj.bias],
       forward: (h) => {
         const projected = affine(h, inProj);
-        const attended = attendHeads(projected, options);
-        return { output: product(attended, outProj.weight), bias: outProj.bias, kept: { projected, attended } };
+        const output = product(attendHeads(projected, options), outProj.weight);
+        return { output, bias: outProj.bias, kept: { projected } };
       },
-      backward: (gradient, { h, kept: { projected, attended }, isWanted }) => {
-        const ofOut = isWanted ? affineGradients({ gradient, x: attended }) : [];
+      backward: (gradient, { h, kept: { projected }, isWanted }) => {
         const dAttended = affineInputGradient(gradient, outProj.weight);
-        const dProjected = attendHeadsBackward(dAttended, projected, options);
+        const { output: attended, input: dProjected } = attendHeadsBackward(dAttended, projected, options);
+        const ofOut = isWanted ? affineGradients({ gradient, x: attended }) : [];
         const ofIn = isWanted ? affineGradients({ gradient: dProjected, x: h }) : [];
         return { input: affineInputGradient(dProjected, inProj.weight), parameters: [...ofIn, ...ofOut] };
       },

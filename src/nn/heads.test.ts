@@ -7,6 +7,8 @@ import { Sequences } from "./sequences.ts";
 const relativeError = (found: Tensor, exact: Tensor): number =>
   found.to("float64").sub(exact).norm().item() / exact.norm().item();
 
+const isSame = (found: Tensor, expected: Tensor): boolean => found.eq(expected).all().item() === 1;
+
 // One token, numbers that are no multiple of anything, more than a block of queries; heads of less and more than a panel of 64 columns.
 test.each(
   [
@@ -31,12 +33,17 @@ test.each(
   expect(relativeError(attendHeads(projected, options), exact)).toBeLessThan(3e-3);
   expect(relativeError(attendByProducts(projected, options), exact)).toBeLessThan(3e-3);
   if (tokens === 1) return; // the scores of one token have no gradient
-  const exactBack = attendByProductsBackward(dy, x, options);
-  expect(relativeError(attendHeadsBackward(gradient, projected, options), exactBack)).toBeLessThan(3e-3);
-  expect(relativeError(attendByProductsBackward(gradient, projected, options), exactBack)).toBeLessThan(4e-3);
+  const exactBack = attendByProductsBackward(dy, x, options).input;
+  const back = attendHeadsBackward(gradient, projected, options);
+  expect(relativeError(back.input, exactBack)).toBeLessThan(3e-3);
+  expect(relativeError(attendByProductsBackward(gradient, projected, options).input, exactBack)).toBeLessThan(4e-3);
   const [single, dSingle] = [projected.to("float32"), gradient.to("float32")];
+  const singleBack = attendHeadsBackward(dSingle, single, options);
   expect(relativeError(attendHeads(single, options), exact)).toBeLessThan(1e-6);
-  expect(relativeError(attendHeadsBackward(dSingle, single, options), exactBack)).toBeLessThan(1e-6);
+  expect(relativeError(singleBack.input, exactBack)).toBeLessThan(1e-6);
+  expect(isSame(back.output, attendHeads(projected, options))).toBe(true);
+  expect(isSame(singleBack.output, attendHeads(single, options))).toBe(true);
+  expect(isSame(attendByProductsBackward(dy, x, options).output, exact)).toBe(true);
 });
 
 describe("sequences of different lengths, as rows", () => {
@@ -49,10 +56,11 @@ describe("sequences of different lengths, as rows", () => {
     const back = attendHeadsBackward(gradient, projected, { ...options, sequences });
     const each = sequences.lengths.map((length, i) => {
       const [all, dy] = [projected, gradient].map((x) => x.narrow(0, sequences.starts[i]!, length).unsqueeze(0));
-      return [attendHeads(all!, options), attendHeadsBackward(dy!, all!, options)].map((x) => x.squeeze(0));
+      const { output, input } = attendHeadsBackward(dy!, all!, options);
+      return [attendHeads(all!, options), output, input].map((x) => x.squeeze(0));
     });
-    const alone = [0, 1].map((side) => cat(each.map((parts) => parts[side]!)));
-    return { found: [attendHeads(projected, { ...options, sequences }), back], alone };
+    const alone = [0, 1, 2].map((side) => cat(each.map((parts) => parts[side]!)));
+    return { found: [attendHeads(projected, { ...options, sequences }), back.output, back.input], alone };
   }
 
   test.each([
@@ -77,7 +85,10 @@ test.each(["bfloat16" as const, ...singles])("the number of threads changes noth
   manualSeed(1);
   const options = { heads: 3, isCausal: true };
   const [projected, gradient] = [randn([5, 140, 3 * 24]).to(type), randn([5, 140, 24]).to(type)];
-  expectSameOnThreads(() => [attendHeads(projected, options), attendHeadsBackward(gradient, projected, options)]);
+  expectSameOnThreads(() => {
+    const { output, input } = attendHeadsBackward(gradient, projected, options);
+    return [attendHeads(projected, options), output, input];
+  });
 });
 
 test.each(["bfloat16", "float32"] as const)(

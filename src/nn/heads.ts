@@ -32,8 +32,14 @@ export function attendHeads(projected: Tensor, options: HeadOptions): Tensor {
   return fusedAttention(projected, { ...options, starts: options.sequences?.starts });
 }
 
-/** The gradient of what went in from that of what came out; the scores are computed a second time. */
-export function attendHeadsBackward(gradient: Tensor, projected: Tensor, options: HeadOptions): Tensor {
+/** What `attendHeads` gives, and the gradient of what went in from that of what came out. */
+export interface HeadsBackward {
+  readonly output: Tensor;
+  readonly input: Tensor;
+}
+
+/** The scores are computed a second time. */
+export function attendHeadsBackward(gradient: Tensor, projected: Tensor, options: HeadOptions): HeadsBackward {
   if (!fusesAttention(projected, options)) return attendByProductsBackward(gradient, projected, options);
   return fusedAttentionBackward(gradient, projected, { ...options, starts: options.sequences?.starts });
 }
@@ -41,58 +47,67 @@ export function attendHeadsBackward(gradient: Tensor, projected: Tensor, options
 /** `attendHeads` by plain products, of any type on any device. */
 export function attendByProducts(projected: Tensor, options: HeadOptions): Tensor {
   const { sequences, ...rest } = options;
-  if (sequences !== undefined) return asOneLength([projected], options, ([all]) => attendByProducts(all!, rest));
-  return inTurns([projected], options, ([part]) => {
+  if (sequences !== undefined) return asOneLength([projected], options, ([all]) => [attendByProducts(all!, rest)])[0]!;
+  const [output] = inTurns([projected], options, ([part]) => {
     const { layout, v, probabilities } = scored(part!, options);
-    return layout.merge([probabilities.to(v.dtype).bmm(v)]);
+    return [layout.merge([probabilities.to(v.dtype).bmm(v)])];
   });
+  return output!;
 }
 
 /** `attendHeadsBackward` by plain products. */
-export function attendByProductsBackward(gradient: Tensor, projected: Tensor, options: HeadOptions): Tensor {
+export function attendByProductsBackward(gradient: Tensor, projected: Tensor, options: HeadOptions): HeadsBackward {
   const { sequences, ...rest } = options;
-  if (sequences !== undefined)
-    return asOneLength([gradient, projected], options, ([dy, all]) => attendByProductsBackward(dy!, all!, rest));
-  return inTurns([projected, gradient], options, ([part, incoming]) => {
+  const inputs = [projected, gradient];
+  if (sequences !== undefined) {
+    const [output, input] = asOneLength(inputs, options, ([all, dy]) => {
+      const alone = attendByProductsBackward(dy!, all!, rest);
+      return [alone.output, alone.input];
+    });
+    return { output: output!, input: input! };
+  }
+  const [output, input] = inTurns(inputs, options, ([part, incoming]) => {
     const { layout, q, k, v, scale, probabilities } = scored(part!, options);
     const [dOut] = layout.split(incoming!, 1) as [Tensor];
-    const dV = probabilities.to(v.dtype).transpose(1, 2).bmm(dOut);
+    const rounded = probabilities.to(v.dtype);
+    const attended = rounded.bmm(v);
+    const dV = rounded.transpose(1, 2).bmm(dOut);
     const { dtype } = probabilities;
     const dProbabilities = dOut.bmm(v.transpose(1, 2)).to(dtype);
     const dScores = softmaxBackward(dProbabilities, { output: probabilities, dim: -1, inputDtype: dtype });
     const scaled = dScores.mul_(scale).to(v.dtype);
-    return layout.merge([scaled.bmm(k), scaled.transpose(1, 2).bmm(q), dV]);
+    return [layout.merge([attended]), layout.merge([scaled.bmm(k), scaled.transpose(1, 2).bmm(q), dV])];
   });
+  return { output: output!, input: input! };
 }
 
 /** Runs `body` on sequences that are filled up to one length, [B, longest, width], and takes their rows out of what it gives. */
 function asOneLength(
   inputs: readonly Tensor[],
   { sequences, isCausal }: HeadOptions,
-  body: (filled: readonly Tensor[]) => Tensor,
-): Tensor {
+  body: (filled: readonly Tensor[]) => Tensor[],
+): Tensor[] {
   if (!isCausal)
     throw new RangeError(
       "sequences of different lengths are filled up at their ends, which causal attention alone cannot see",
     );
-  return scope(() => sequences!.taken(body(inputs.map((input) => sequences!.filled(input)))));
+  return scope(() => body(inputs.map((input) => sequences!.filled(input))).map((filled) => sequences!.taken(filled)));
 }
 
 /** Runs `body` on as many samples at a time as `maxScores` allows. */
 function inTurns(
   inputs: readonly Tensor[],
   { heads }: HeadOptions,
-  body: (parts: readonly Tensor[]) => Tensor,
-): Tensor {
+  body: (parts: readonly Tensor[]) => Tensor[],
+): Tensor[] {
   const [batch, tokens] = inputs[0]!.shape as [number, number];
   const samples = Math.max(1, Math.floor(maxScores / (heads * tokens ** 2)));
   if (samples >= batch) return scope(() => body(inputs));
   const turns = Array.from({ length: Math.ceil(batch / samples) }, (_, i) => i * samples);
-  return cat(
-    turns.map((start) =>
-      scope(() => body(inputs.map((input) => input.narrow(0, start, Math.min(samples, batch - start))))),
-    ),
+  const parts = turns.map((start) =>
+    scope(() => body(inputs.map((input) => input.narrow(0, start, Math.min(samples, batch - start))))),
   );
+  return parts[0]!.map((_, i) => cat(parts.map((part) => part[i]!)));
 }
 
 function scored(projected: Tensor, { heads, isCausal }: HeadOptions) {

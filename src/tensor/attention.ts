@@ -30,13 +30,13 @@ export function fusedAttention(projected: Tensor, { heads, isCausal, starts }: A
   return new Tensor(native.attend(projected.contiguous().handle, heads, isCausal, starts));
 }
 
-/** The gradient of what went in from that of what came out; the scores are computed a second time. */
+/** The gradient of what went in from that of what came out, which is computed a second time, as the scores are. */
 export function fusedAttentionBackward(
   gradient: Tensor,
   projected: Tensor,
   { heads, isCausal, starts }: AttentionOptions,
-): Tensor {
-  return new Tensor(
-    native.attendBackward(gradient.contiguous().handle, projected.contiguous().handle, heads, isCausal, starts),
-  );
+): { input: Tensor; output: Tensor } {
+  const [dy, x] = [gradient.contiguous().handle, projected.contiguous().handle];
+  const [input, output] = native.attendBackward(dy, x, heads, isCausal, starts);
+  return { input: new Tensor(input!), output: new Tensor(output!) };
 }
