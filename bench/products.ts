@@ -3,7 +3,6 @@
 // they come from memory, not from the cache.
 //   npx tsx bench/products.ts [--rows 3200] [--width 768] [--turns 15] [--threads 1] [--json FILE] [--docs]
 import { parseArgs } from "node:util";
-import { native } from "../src/native/addon.ts";
 import {
   manualSeed,
   noGrad,
@@ -79,7 +78,6 @@ const table = markdownTable(
   ],
   rows,
 );
-const amx = native.hasAmx() ? "with AMX" : "without AMX";
 const machine = describeMachine("no peer");
-const markdown = `${table}\n\n${sizes.map(({ dtype, rows, width }) => `${rows} rows, width ${width} in ${dtype}`).join("; ")}; ${amx}, ${flags.threads} threads, CPU time, median of ${turns} turns. ${machine}.`;
+const markdown = `${table}\n\n${sizes.map(({ dtype, rows, width }) => `${rows} rows, width ${width} in ${dtype}`).join("; ")}; ${flags.threads} threads, CPU time, median of ${turns} turns. ${machine}.`;
 tell({ name: "products", markdown, data: { machine, ...flags, rows } }, flags);

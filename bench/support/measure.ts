@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
+import { native } from "../../src/native/addon.ts";
 import { engineInfo } from "../../src/tensor/index.ts";
 
 export function median(numbers: readonly number[]): number {
@@ -14,7 +15,8 @@ export function median(numbers: readonly number[]): number {
 export function describeMachine(peer: string): string {
   const load = loadavg()[0]!.toFixed(1);
   const { version, cpuCapability } = engineInfo();
-  return `${cpus().length} cores, ${cpus()[0]?.model} (${cpuCapability}); Node ${process.version}, libtorch and Python's torch ${version}, ${peer}; load average ${load} at the end`;
+  const instructions = native.hasAmx() ? `${cpuCapability}, AMX` : cpuCapability;
+  return `${cpus().length} cores, ${cpus()[0]?.model} (${instructions}); Node ${process.version}, libtorch and Python's torch ${version}, ${peer}; load average ${load} at the end`;
 }
 
 /** The most memory that a process has had resident, in bytes (Linux: VmHWM). */
@@ -68,10 +70,11 @@ export function tell({ name, markdown, data }: Outcome, { json, docs }: { json?:
   if (docs) replaceBlock(join(import.meta.dirname, "../../docs/performance.md"), { name, markdown });
 }
 
-/** Puts the text between `<!-- bench NAME -->` and `<!-- end NAME -->`. */
+/** Puts the text between `<!-- bench NAME -->` and `<!-- end NAME -->`; on a CPU with AMX, of NAME-amx where the text has such. */
 function replaceBlock(path: string, { name, markdown }: Pick<Outcome, "name" | "markdown">): void {
-  const [begin, end] = [`<!-- bench ${name} -->`, `<!-- end ${name} -->`];
   const text = readFileSync(path, "utf8");
+  const ofCpu = native.hasAmx() && text.includes(`<!-- bench ${name}-amx -->`) ? `${name}-amx` : name;
+  const [begin, end] = [`<!-- bench ${ofCpu} -->`, `<!-- end ${ofCpu} -->`];
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`${path}: expected ${begin} and then ${end}`);
   writeFileSync(path, `${text.slice(0, from + begin.length)}\n${markdown}\n${text.slice(to)}`);
