@@ -1,9 +1,21 @@
 // What it computes is tested in ../nn/heads.test.ts.
+import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { native } from "../native/addon.ts";
-import { fusedAttention, fusesAttention, manualSeed, randn } from "./index.ts";
+import { fusedAttention, fusesAttention, hasFusedAttention, manualSeed, randn } from "./index.ts";
 
 const options = { heads: 2, isCausal: true };
+
+/** By Linux' own word, unless libtorch or oneDNN is told to do without. */
+function hasProductsOfBFloat16(): boolean {
+  const isLimited = ["ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA"].some((name) => process.env[name] !== undefined);
+  const cpu = existsSync("/proc/cpuinfo") ? readFileSync("/proc/cpuinfo", "utf8") : "";
+  return !isLimited && cpu.includes(" avx512_bf16");
+}
+
+test.runIf(hasProductsOfBFloat16())("a CPU with products of bfloat16 has the kernel, with AMX and without", () => {
+  expect(hasFusedAttention()).toBe(true);
+});
 
 test.runIf(fusesAttention(randn([1, 2, 12]).to("bfloat16"), options))(
   "the kernel takes tensors in any layout, and refuses what it was not made for",
