@@ -59,7 +59,7 @@ function matmul({ vision_cfg: { image_size, patch_size, width, mlp_ratio } }: Mo
       const flop = 2 * rows * width * hidden;
       const products = Math.ceil(leastFlop / flop);
       const multiply = (): void => {
-        for (let i = 0; i < products; i++) scope(() => x.matmul(w));
+        for (let i = 0; i < products; i++) scope(() => void x.matmul(w));
       };
       const times = Array.from({ length: 5 }, () => timed(multiply).cpuMilliseconds);
       return (products * flop * 1000) / Math.min(...times);
