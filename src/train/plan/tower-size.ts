@@ -108,9 +108,9 @@ function transformer({ embedding, layers, number, ...shape }: TransformerShape, 
     products: matrices,
     largest,
     input: stream,
-    // What both norms read; queries, keys, values and what attention gave; the perceptron's hidden layer.
-    kept: 2 * stream + 4 * computed + half * tokens * mlp + statistics,
-    passing: 2 * stream + computed + Math.max(8 * computed + scores, 3 * half * tokens * mlp),
+    // What both norms read; queries, keys and values; the perceptron's hidden layer.
+    kept: 2 * stream + 3 * computed + half * tokens * mlp + statistics,
+    passing: 2 * stream + computed + Math.max(9 * computed + scores, 3 * half * tokens * mlp),
   };
   const last: StageSize = {
     parameters: parameters + 2 * width,
