@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kPage = size_t{64} << 10;      // a multiple of the system's pages everywhere
 constexpr size_t kHugePage = size_t{2} << 20;   // memory comes from the system in so many bytes
 constexpr size_t kRoom = size_t{1} << 40;       // of addresses, not of memory
+constexpr size_t kLeastRoom = size_t{1} << 30;
 
 size_t roundedUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
@@ -20,12 +21,16 @@ char* map(char* address, size_t bytes, int protection) {
   return memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
 }
 
-// Where memory can grow: the system lays what others map at the other end of a room. Null, which is any place, where it has no such room.
+// Where memory can grow: the system lays what others map at the other end of a room, as large a one as the process may have. Null, which is any
+// place, where it may have none.
 char* roomyAddress() {
-  char* room = map(nullptr, kRoom, PROT_NONE);
-  if (room == nullptr) return nullptr;
-  munmap(room, kRoom);
-  return reinterpret_cast<char*>(roundedUp(reinterpret_cast<size_t>(room), kHugePage));
+  for (size_t bytes = kRoom; bytes >= kLeastRoom; bytes /= 2) {
+    char* room = map(nullptr, bytes, PROT_NONE);
+    if (room == nullptr) continue;
+    munmap(room, bytes);
+    return reinterpret_cast<char*>(roundedUp(reinterpret_cast<size_t>(room), kHugePage));
+  }
+  return nullptr;
 }
 
 }  // namespace
