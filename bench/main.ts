@@ -1,5 +1,5 @@
 // Runs benchmarks one after the other, each as a program of its own.
-//   npm run bench                        a quick selection: ten minutes on a quiet machine, and as long for the demonstration's data and the peers the first time
+//   npm run bench                        a quick selection: ten minutes on a quiet machine, a few more the first time
 //   npm run bench -- --all               everything, with the cases that docs/performance.md has
 //   npm run bench -- step start-up       those by name, with their quick cases; with --all, with all
 //   npm run bench -- --all --docs        also puts the new tables into docs/performance.md

@@ -109,7 +109,7 @@ describe.each(["openclip", "siglip", "fastclip-v2", "fastclip-v3"])("micro-batch
     for (const [i, result] of whole.results.entries()) {
       const [expected, actual] = [result, parts.results[i]!] as [FinishedStep, FinishedStep];
       // The first step sees the same weights; the second those that a rate of 1 took apart by the rounding of gradients.
-      expect(Math.abs(actual.loss / expected.loss - 1)).toBeLessThan(i === 0 ? 5e-7 : 1e-5);
+      expect(Math.abs(actual.loss / expected.loss - 1)).toBeLessThan(i === 0 ? 5e-7 : 2e-6);
       expect(Math.abs(actual.gradNorm / expected.gradNorm - 1)).toBeLessThan(1e-5);
     }
     for (const [i, values] of whole.state.entries()) {
