@@ -57,7 +57,9 @@ test("the end of a worker frees its tensors", async () => {
   const worker = start("hold");
   await once(worker, "message");
   expect(tensorMemory().used - before).toBeGreaterThanOrEqual(4 * 1024 * 1024);
-  await once(worker, "exit");
+  const exit = once(worker, "exit");
+  worker.postMessage("end");
+  await exit;
   expect(tensorMemory().used).toBe(before);
 });
 

@@ -46,6 +46,7 @@ switch (task) {
     break;
   case "hold":
     ones([1024, 1024]).keep();
+    parentPort!.once("message", () => {}); // The thread lives until the test has looked and tells it to end.
     parentPort!.postMessage("holding");
     break;
   case "forever":
