@@ -8,7 +8,9 @@ const config: ViteUserConfig = defineConfig({
     pool: "forks",
     maxWorkers: 2,
     env: { OMP_NUM_THREADS: "1" },
-    testTimeout: 60_000,
+    // Limits end what hangs; on a machine with other work a test of several processes takes three times as long.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     globalSetup: "test/support/cache.ts",
   },
 });

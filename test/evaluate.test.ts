@@ -8,7 +8,7 @@ import { freePort } from "../src/distributed/children.fixture.ts";
 import { writeClasses, writeModel, writeShards } from "./support/shards.ts";
 
 const main = join(import.meta.dirname, "../src/cli/main.ts");
-/** A machine with much else to do is given time. */
+/** Of a process, so that none outlives a test. */
 const timeout = 180_000;
 let folder: string;
 let run: string;
@@ -44,10 +44,10 @@ beforeAll(async () => {
   const { code, error } = await fastclip(["train", ...settings, ...files]);
   expect([code, error]).toEqual([0, ""]);
   run = join(folder, "run");
-}, timeout);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("two processes find what one finds, and only rank 0 says it", { timeout }, async () => {
+test("two processes find what one finds, and only rank 0 says it", async () => {
   const json = (name: string): string => join(folder, `${name}.json`);
   const words = (name: string) => {
     return ["eval", run, "--val-data", data, "--zeroshot-classes", writeClasses(folder), "--json", json(name)];
@@ -63,7 +63,7 @@ test("two processes find what one finds, and only rank 0 says it", { timeout }, 
   expect(existsSync(json("second"))).toBe(false);
 });
 
-test("what one process cannot read ends both with its sentence", { timeout }, async () => {
+test("what one process cannot read ends both with its sentence", async () => {
   const missing = join(folder, "none.tar");
   const ends = await both([
     ["eval", run, "--val-data", data],
@@ -75,7 +75,7 @@ test("what one process cannot read ends both with its sentence", { timeout }, as
   }
 });
 
-test("processes with different settings are refused", { timeout }, async () => {
+test("processes with different settings are refused", async () => {
   const ends = await both([
     ["eval", run, "--val-data", data],
     ["eval", run, "--val-data", data, "--val-name", "other"],

@@ -56,9 +56,7 @@ function filesOf(checkpoint: string): Map<string, Buffer> {
   return new Map(readdirSync(checkpoint).map((file) => [file, readFileSync(join(checkpoint, file))]));
 }
 
-test("killed at thirty random moments, a run ends with the losses and the weights of one that was not", {
-  timeout: 300_000,
-}, async () => {
+test("killed at thirty random moments, a run ends with the losses and the weights of one that was not", async () => {
   expect(await run("--name", "whole")).toMatchObject({ code: 0, error: "" });
   const random = createRandom([30]);
   let kills = 0;

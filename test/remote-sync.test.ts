@@ -32,7 +32,7 @@ beforeAll(async () => {
   flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   const alone = await startTrain([...flags, "--logs", folder, "--name", "alone"]).end;
   expect(alone).toMatchObject({ code: 0, error: "" });
-}, 120_000);
+});
 beforeEach(async () => {
   server = await new S3Server().listen();
 });
@@ -87,9 +87,7 @@ function unreliable(): (asked: { method: string }) => Fault | undefined {
   return () => (random() < 1 / 8 ? faults[Math.floor(random() * faults.length)] : undefined);
 }
 
-test("machine after machine is lost, and the run ends with the losses and the weights of one that was not", {
-  timeout: 300_000,
-}, async () => {
+test("machine after machine is lost, and the run ends with the losses and the weights of one that was not", async () => {
   server.faultOf = unreliable();
   for (const name of ["first", "second"]) {
     const before = Math.max(0, ...copiedSteps());
@@ -114,9 +112,7 @@ test("machine after machine is lost, and the run ends with the losses and the we
   for (const [file, bytes] of a!) expect(b!.get(file)!.equals(bytes), file).toBe(true);
 });
 
-test("a run that is asked to stop ends with its copy complete; where that is damaged, what was before it is taken", {
-  timeout: 120_000,
-}, async () => {
+test("a run that is asked to stop ends with its copy complete; where that is damaged, what was before it is taken", async () => {
   const child = start("stopped", "--resume", "auto");
   await until("a checkpoint", () => listCheckpoints(join(machine("stopped"), "run")).length > 0);
   child.process.kill("SIGTERM");
@@ -154,7 +150,7 @@ test("a run that is asked to stop ends with its copy complete; where that is dam
   expect(taken.code).toBe(2);
 });
 
-test("a copy that cannot be made is a warning, and no end of the run", { timeout: 120_000 }, async () => {
+test("a copy that cannot be made is a warning, and no end of the run", async () => {
   const body = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
   server.faultOf = ({ method }) => (method === "PUT" ? { kind: "status", status: 403, body } : undefined);
   const child = start("denied", "--epochs", "100000");
@@ -177,7 +173,7 @@ test("a wrong secret is told before anything is trained", async () => {
   );
 });
 
-test("two processes go on from what the first one fetches", { timeout: 120_000 }, async () => {
+test("two processes go on from what the first one fetches", async () => {
   for (const [name, value] of Object.entries(server.variables())) vi.stubEnv(name, value);
   try {
     const own = (logs: string): string[] => ["--logs", machine(logs), "--name", "run", "--remote-sync", remote];

@@ -92,7 +92,7 @@ describe("who asks", () => {
       const storage = open();
       await storage.stat("s3://bucket/a");
       await storage.stat("s3://bucket/a"); // in the background new ones are asked for
-      await vi.waitFor(() => expect(session).toBe(2));
+      await vi.waitFor(() => expect(session).toBe(2), { timeout: 30_000 });
       server.users = [{ ...rightUser, sessionToken: "session-1" }];
       expect(await storage.stat("s3://bucket/a")).toMatchObject({ size: 1 });
       server.users = [{ ...rightUser, secretAccessKey: "another", sessionToken: "session-1" }];

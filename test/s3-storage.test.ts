@@ -62,7 +62,7 @@ describe("objects", () => {
     expect(await storage.list("s3://bucket/keys/")).toEqual([]);
   });
 
-  test("that are large go up in parts", { timeout: 120_000 }, async () => {
+  test("that are large go up in parts", async () => {
     const storage = open();
     const bytes = randomBytes(40 * 1024 * 1024 + 17);
     await storage.write("s3://bucket/large", fileOf(bytes));
@@ -136,7 +136,7 @@ describe.skipIf(isReal)("faults", () => {
     expect(server.faults).toEqual([]);
   });
 
-  test("of an upload in parts are made good, or it leaves nothing behind", { timeout: 120_000 }, async () => {
+  test("of an upload in parts are made good, or it leaves nothing behind", async () => {
     const storage = open();
     const bytes = randomBytes(33 * 1024 * 1024);
     const trouble = "<Error><Code>InternalError</Code></Error>";

@@ -9,7 +9,7 @@ const run = promisify(execFile);
 const script = join(import.meta.dirname, "children", "rank.ts");
 const limitMs = 180_000; // the first time, Python's packages are installed
 
-test("torchrun --no-python, and a start after a failure", { timeout: limitMs }, async () => {
+test("torchrun --no-python, and a start after a failure", async () => {
   const { python, env } = pythonPeer({ torch: true });
   const flags = ["--no-python", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"];
   const command = [process.execPath, "--import", "tsx", script, "rank 1 fails at first"];

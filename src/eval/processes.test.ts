@@ -29,7 +29,6 @@ beforeAll(async () => {
 
 /** A machine with much else to do is given time. */
 const options = { timeoutMs: 60_000, heartbeatMs: 500 };
-const patience = 180_000;
 
 /** The outcomes of the ranks; one alone is no group. */
 async function run(task: string, size: number): Promise<Outcome[]> {
@@ -48,9 +47,7 @@ interface Figures {
   traffic: [string, number][];
 }
 
-test("one, two and three processes get the same figures from features that are equal bit by bit", {
-  timeout: patience,
-}, async () => {
+test("one, two and three processes get the same figures from features that are equal bit by bit", async () => {
   const [[one], two, three] = [await run("figures", 1), await run("figures", 2), await run("figures", 3)];
   const alone = one!.result as Figures;
   const metrics = alone.results.map(({ metric }) => metric);
@@ -82,9 +79,7 @@ interface Errors {
   fine: string;
 }
 
-test("what goes wrong with one process' part is the error of all, and their group goes on", {
-  timeout: patience,
-}, async () => {
+test("what goes wrong with one process' part is the error of all, and their group goes on", async () => {
   const [[one], [first, second]] = [await run("errors", 1), await run("errors", 2)];
   const alone = one!.result as Errors;
   expect(alone.tooMany).toMatch(/^too many bad samples: 2 of 26 .*\/?000021\.png/);
@@ -100,9 +95,7 @@ test("what goes wrong with one process' part is the error of all, and their grou
   expect(second).toEqual(first);
 });
 
-test("a process that is killed while others wait for it is named, with what it was doing", {
-  timeout: patience,
-}, async () => {
+test("a process that is killed while others wait for it is named, with what it was doing", async () => {
   const common = { script, task: "stall", options, arguments: Array.from({ length: 3 }, () => argument) };
   const children: Child[] = await startGroup(3, common);
   try {
