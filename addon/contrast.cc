@@ -1,8 +1,10 @@
-// What a contrastive loss sums up over a band of similarities, in float32 with AVX-512: terms exp((s_ij - s_ii) / tau - log w) off the diagonal, in
-// one pass over memory. A term below 2^-100 counts as 0, so much smaller is it than w, what it is divided by, or than the largest of its sum: for numbers near 1e-38 and below a
+// What a contrastive loss sums up over a band of similarities, in float32 with AVX-512: terms exp((s_ij - s_ii) / tau - log w) off the diagonal, of
+// rows as anchors and of columns. A term below 2^-100 counts as 0, so much smaller is it than w, what it is divided by, or than the largest of its sum: for numbers near 1e-38 and below a
 // CPU takes many times as long, here and in the products that follow.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/record_function.h>
 
 #include <cmath>
@@ -15,6 +17,9 @@ namespace fastclip {
 namespace {
 
 constexpr int64_t kBlock = 4096;  // numbers that are summed up in float32
+constexpr int64_t kChunk = 1024;  // columns that are gone through together
+constexpr int64_t kGroup = 8;     // rows of theirs that are read side by side
+constexpr int64_t kStripe = 64;   // rows whose sums by column are taken together
 
 // exp(x), to within 3e-7 of it; 0 below 2^-100, infinity beyond all numbers. NaN stays NaN.
 FASTCLIP_AVX512 inline __m512 exponential(__m512 number) {
@@ -37,7 +42,18 @@ struct Values {
 };
 
 struct Anchors {
-  Values diagonal, inverseTau, logWeight;
+  Values diagonal, inverseTau;
+};
+
+struct WeightedAnchors : Anchors {
+  Values logWeight;
+};
+
+// A band of similarities: row i's own pair is column offset + i. Columns are anchors too.
+template <typename Element>
+struct Band {
+  Element* data;
+  int64_t rows, columns, offset;
 };
 
 // The similarities of one row but its own pair's, in two parts.
@@ -51,18 +67,20 @@ struct Row {
 
 Row rowAround(int64_t own, int64_t columns) { return {{{0, own}, {own + 1, columns}}}; }
 
+constexpr float kNone = -1e30f;  // the largest of nothing
+
 FASTCLIP_AVX512 float largestOf(const float* row, const Row& where) {
-  __m512 largest = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+  __m512 largest = _mm512_set1_ps(kNone);
   for (const auto& [begin, end] : where.parts)
     for (int64_t i = begin; i < end; i += kLanes) largest = _mm512_mask_max_ps(largest, lanes(i, end), largest, load(row + i, lanes(i, end)));
   return _mm512_reduce_max_ps(largest);
 }
 
+// Of x = (s - diagonal) * inverseTau over an anchor's partners: the largest, the sum of exp(x - largest), and that of x exp(x - largest).
 struct Statistics {
-  float logSum, mean, largest;
+  float largest, terms, products;
 };
 
-// Of x = (s - diagonal) * inverseTau: log(sum exp(x)), the mean of x weighted by exp(x), the largest.
 FASTCLIP_AVX512 Statistics statisticsOf(const float* row, const Row& where, float diagonal, float inverseTau) {
   const float largest = (largestOf(row, where) - diagonal) * inverseTau;
   double terms = 0, products = 0;
@@ -80,7 +98,50 @@ FASTCLIP_AVX512 Statistics statisticsOf(const float* row, const Row& where, floa
       terms += _mm512_reduce_add_ps(ofTerms);
       products += _mm512_reduce_add_ps(ofProducts);
     }
-  return {static_cast<float>(largest + std::log(terms)), static_cast<float>(products / terms), largest};
+  return {largest, static_cast<float>(terms), static_cast<float>(products)};
+}
+
+// Statistics of columns as anchors: their largest similarity so far, and the two sums.
+struct ColumnStatistics {
+  float *largest, *terms, *products;
+};
+
+// The columns [begin, end) over the rows of a group.
+FASTCLIP_AVX512 void addGroup(const Band<const float>& from, int64_t group, int64_t begin, int64_t end, const Anchors& anchors, const ColumnStatistics& to) {
+  const int64_t rows = std::min(kGroup, from.rows - group);
+  for (int64_t i = begin; i < end; i += kLanes) {
+    const __mmask16 mask = lanes(i, end);
+    const __m512 diagonal = anchors.diagonal.from(i, mask), inverseTau = anchors.inverseTau.from(i, mask);
+    const __m512 before = load(to.largest + i, mask);
+    __m512 similarity[kGroup], largest = before;
+    __mmask16 counts[kGroup];
+    for (int64_t k = 0; k < rows; ++k) {
+      const int64_t own = from.offset + group + k - i;
+      counts[k] = static_cast<__mmask16>(mask & ~(own >= 0 && own < kLanes ? 1u << own : 0u));
+      similarity[k] = load(from.data + (group + k) * from.columns + i, mask);
+      largest = _mm512_mask_max_ps(largest, counts[k], largest, similarity[k]);
+    }
+    const __m512 largestX = _mm512_mul_ps(_mm512_sub_ps(largest, diagonal), inverseTau);
+    const __m512 shrunk = exponential(_mm512_mul_ps(_mm512_sub_ps(before, largest), inverseTau));
+    __m512 terms = _mm512_mul_ps(load(to.terms + i, mask), shrunk), products = _mm512_mul_ps(load(to.products + i, mask), shrunk);
+    for (int64_t k = 0; k < rows; ++k) {
+      const __m512 x = _mm512_mul_ps(_mm512_sub_ps(similarity[k], diagonal), inverseTau);
+      const __m512 term = _mm512_maskz_mov_ps(counts[k], exponential(_mm512_sub_ps(x, largestX)));
+      terms = _mm512_add_ps(terms, term);
+      products = _mm512_fmadd_ps(term, x, products);
+    }
+    store(to.largest + i, mask, largest);
+    store(to.terms + i, mask, terms);
+    store(to.products + i, mask, products);
+  }
+}
+
+void columnStatistics(const Band<const float>& from, int64_t begin, int64_t end, const Anchors& anchors, const ColumnStatistics& to) {
+  std::fill(to.largest + begin, to.largest + end, kNone);
+  std::fill(to.terms + begin, to.terms + end, 0.0f);
+  std::fill(to.products + begin, to.products + end, 0.0f);
+  for (int64_t group = 0; group < from.rows; group += kGroup) addGroup(from, group, begin, end, anchors, to);
+  for (int64_t i = begin; i < end; ++i) to.largest[i] = (to.largest[i] - anchors.diagonal.at(i)) * anchors.inverseTau.at(i);
 }
 
 // Sums over the terms of a row: the terms themselves, times x = (s - diagonal) / tau, and over tau.
@@ -109,22 +170,16 @@ FASTCLIP_AVX512 void add(Sums& sums, const BlockSums& block) {
   sums.pull += _mm512_reduce_add_ps(block.pull);
 }
 
-struct Band {
-  float* similarities;  // which become the terms over tau
-  int64_t rows, columns, offset;  // the first row's own column
-  Anchors own;
-  const Anchors* others;
-};
-
 struct RowSums {
   Sums own, others;
 };
 
-// The row is the anchor of its terms; where the columns' anchors are known, their terms are added.
-FASTCLIP_AVX512 RowSums weighRow(const Band& band, int64_t index) {
-  float* row = band.similarities + index * band.columns;
-  const __m512 diagonal = _mm512_set1_ps(band.own.diagonal.at(index)), inverseTau = _mm512_set1_ps(band.own.inverseTau.at(index));
-  const __m512 logWeight = _mm512_set1_ps(band.own.logWeight.at(index));
+// The row is the anchor of its terms; where the columns' anchors are known, their terms are added. `pulls`, if not null, has a number a column,
+// to which the columns' terms over tau are added.
+FASTCLIP_AVX512 RowSums weighRow(const Band<float>& band, int64_t index, const WeightedAnchors& rows, const WeightedAnchors* columns, float* pulls) {
+  float* row = band.data + index * band.columns;
+  const __m512 diagonal = _mm512_set1_ps(rows.diagonal.at(index)), inverseTau = _mm512_set1_ps(rows.inverseTau.at(index));
+  const __m512 logWeight = _mm512_set1_ps(rows.logWeight.at(index));
   const int64_t ownColumn = band.offset + index;
   RowSums sums;
   for (const auto& [begin, end] : rowAround(ownColumn, band.columns).parts)
@@ -135,9 +190,11 @@ FASTCLIP_AVX512 RowSums weighRow(const Band& band, int64_t index) {
         const __mmask16 mask = lanes(i, blockEnd);
         const __m512 similarity = load(row + i, mask);
         __m512 push = weigh(similarity, diagonal, inverseTau, logWeight, mask, own);
-        if (const Anchors* anchors = band.others)
-          push = _mm512_add_ps(push, weigh(similarity, anchors->diagonal.from(i, mask), anchors->inverseTau.from(i, mask),
-                                           anchors->logWeight.from(i, mask), mask, others));
+        if (columns != nullptr) {
+          const __m512 pushed = weigh(similarity, columns->diagonal.from(i, mask), columns->inverseTau.from(i, mask), columns->logWeight.from(i, mask), mask, others);
+          push = _mm512_add_ps(push, pushed);
+          if (pulls != nullptr) store(pulls + i, mask, _mm512_add_ps(load(pulls + i, mask), pushed));
+        }
         store(row + i, mask, push);
       }
       add(sums.own, own);
@@ -147,7 +204,8 @@ FASTCLIP_AVX512 RowSums weighRow(const Band& band, int64_t index) {
   return sums;
 }
 
-int64_t rowsWorthAThread(int64_t columns) { return 8192 / std::clamp<int64_t>(columns, 1, 8192); }
+// How many runs of so many similarities are worth a thread.
+int64_t worthAThread(int64_t similarities) { return 8192 / std::clamp<int64_t>(similarities, 1, 8192); }
 
 void mustBeFloats(const at::Tensor& tensor, const char* what) {
   if (tensor.scalar_type() != at::kFloat || !tensor.is_cpu() || !tensor.is_contiguous())
@@ -161,10 +219,20 @@ Values valuesOf(const at::Tensor& tensor, int64_t count, const char* what) {
   return {tensor.const_data_ptr<float>(), tensor.numel() == 1};
 }
 
-// Of a list [diagonal, inverseTau, logWeight].
+// Of a list [diagonal, inverseTau].
 Anchors anchorsOf(const std::vector<at::Tensor>& vectors, int64_t count) {
+  if (vectors.size() < 2) throw BadArgument("anchors: expected a vector for each of what they have");
+  return {valuesOf(vectors[0], count, "diagonal"), valuesOf(vectors[1], count, "inverseTau")};
+}
+
+// Of a list [diagonal, inverseTau, logWeight].
+WeightedAnchors weightedAnchorsOf(const std::vector<at::Tensor>& vectors, int64_t count) {
   if (vectors.size() != 3) throw BadArgument("anchors: expected three vectors");
-  return {valuesOf(vectors[0], count, "diagonal"), valuesOf(vectors[1], count, "inverseTau"), valuesOf(vectors[2], count, "logWeight")};
+  return {anchorsOf(vectors, count), valuesOf(vectors[2], count, "logWeight")};
+}
+
+std::vector<at::Tensor> vectorsOf(Call& call, size_t index, const char* what) {
+  return isNullish(call.env, call[index]) ? std::vector<at::Tensor>{} : toTensorList(call, call[index], what);
 }
 
 const at::Tensor& similaritiesOf(Call& call, int64_t offset) {
@@ -175,54 +243,84 @@ const at::Tensor& similaritiesOf(Call& call, int64_t offset) {
   return similarities;
 }
 
+at::Tensor statisticsOfRows(const Band<const float>& band, const Anchors& anchors) {
+  at::Tensor statistics = at::empty({3, band.rows}, at::kFloat);
+  float* out = statistics.mutable_data_ptr<float>();
+  at::parallel_for(0, band.rows, worthAThread(band.columns), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Row where = rowAround(band.offset + i, band.columns);
+      const auto [largest, terms, products] = statisticsOf(band.data + i * band.columns, where, anchors.diagonal.at(i), anchors.inverseTau.at(i));
+      out[i] = largest;
+      out[band.rows + i] = terms;
+      out[2 * band.rows + i] = products;
+    }
+  });
+  return statistics;
+}
+
+at::Tensor statisticsOfColumns(const Band<const float>& band, const Anchors& anchors) {
+  at::Tensor statistics = at::empty({3, band.columns}, at::kFloat);
+  float* out = statistics.mutable_data_ptr<float>();
+  const int64_t chunks = (band.columns + kChunk - 1) / kChunk;
+  at::parallel_for(0, chunks, worthAThread(band.rows * kChunk), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      columnStatistics(band, i * kChunk, std::min((i + 1) * kChunk, band.columns), anchors, {out, out + band.columns, out + 2 * band.columns});
+  });
+  return statistics;
+}
+
 }  // namespace
 
-// contrastStatistics(similarities [rows, columns], offset, diagonal, inverseTau) -> [3, rows]: of (s - diagonal) * inverseTau off the diagonal
-// log-sum-exp, mean weighted by the exponentials, largest. The first row's own column is `offset`; vectors have one number a row or one.
+// contrastStatistics(similarities [rows, columns], offset, own, others) -> [3, rows] and, of others, [3, columns]: of x = (s - diagonal) * inverseTau
+// off the diagonal the largest (-1e30 * inverseTau of none), the sum of exp(x - largest), and that of x exp(x - largest). The first row's own column
+// is `offset`; `own` and, if not undefined, `others` are [diagonal, inverseTau], one number a row or column or one.
 static napi_value contrastStatistics(Call& call) {
   const int64_t offset = toInt(call.env, call[1], "offset");
   const at::Tensor& similarities = similaritiesOf(call, offset);
-  const int64_t rows = similarities.size(0), columns = similarities.size(1);
-  const Values diagonal = valuesOf(toTensor(call, call[2], "diagonal"), rows, "diagonal");
-  const Values inverseTau = valuesOf(toTensor(call, call[3], "inverseTau"), rows, "inverseTau");
-  at::Tensor statistics = at::empty({3, rows}, at::kFloat);
-  float* out = statistics.mutable_data_ptr<float>();
-  const float* from = similarities.const_data_ptr<float>();
+  const Band<const float> band{similarities.const_data_ptr<float>(), similarities.size(0), similarities.size(1), offset};
+  const std::vector<at::Tensor> own = vectorsOf(call, 2, "own"), others = vectorsOf(call, 3, "others");
+  const Anchors rows = anchorsOf(own, band.rows);
   RECORD_FUNCTION("fastclip::contrastStatistics", std::vector<c10::IValue>());
-  at::parallel_for(0, rows, rowsWorthAThread(columns), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const auto [logSum, mean, largest] = statisticsOf(from + i * columns, rowAround(offset + i, columns), diagonal.at(i), inverseTau.at(i));
-      out[i] = logSum;
-      out[rows + i] = mean;
-      out[2 * rows + i] = largest;
-    }
-  });
-  return fromTensor(call, std::move(statistics));
+  if (others.empty()) return fromTensors(call, {statisticsOfRows(band, rows)});
+  const Anchors columns = anchorsOf(others, band.columns);
+  return fromTensors(call, {statisticsOfRows(band, rows), statisticsOfColumns(band, columns)});
 }
 
-// contrastTerms(similarities [rows, columns], offset, own, others) -> [5, rows]: sums over the row's own terms, over these times
-// (s - diagonal) * inverseTau, both of the columns' terms, and the row's own terms times inverseTau. The similarities become all terms times
-// inverseTau, 0 on the diagonal. `own` and, if not undefined, `others` are [diagonal, inverseTau, logWeight], one number a row or column or one.
+// contrastTerms(similarities [rows, columns], offset, own, others, pullsColumns) -> [5, rows] and, if asked for, [columns]: sums over the row's own
+// terms, over these times (s - diagonal) * inverseTau, both of the columns' terms, and the row's own terms times inverseTau; and of a column's terms
+// times inverseTau. The similarities become all terms times inverseTau, 0 on the diagonal. `own` and, if not undefined, `others` are
+// [diagonal, inverseTau, logWeight], one number a row or column or one.
 static napi_value contrastTerms(Call& call) {
   const int64_t offset = toInt(call.env, call[1], "offset");
   const at::Tensor& similarities = similaritiesOf(call, offset);
-  const int64_t rows = similarities.size(0), columns = similarities.size(1);
-  const std::vector<at::Tensor> ownVectors = toTensorList(call, call[2], "own");
-  const std::vector<at::Tensor> otherVectors = isNullish(call.env, call[3]) ? std::vector<at::Tensor>{} : toTensorList(call, call[3], "others");
-  const Anchors own = anchorsOf(ownVectors, rows);
-  const Anchors others = otherVectors.empty() ? Anchors{} : anchorsOf(otherVectors, columns);
-  const Band band{similarities.mutable_data_ptr<float>(), rows, columns, offset, own, otherVectors.empty() ? nullptr : &others};
-  at::Tensor sums = at::empty({5, rows}, at::kFloat);
+  const Band<float> band{similarities.mutable_data_ptr<float>(), similarities.size(0), similarities.size(1), offset};
+  const std::vector<at::Tensor> own = vectorsOf(call, 2, "own"), others = vectorsOf(call, 3, "others");
+  const WeightedAnchors rows = weightedAnchorsOf(own, band.rows);
+  const WeightedAnchors columns = others.empty() ? WeightedAnchors{} : weightedAnchorsOf(others, band.columns);
+  at::Tensor sums = at::empty({5, band.rows}, at::kFloat);
   float* out = sums.mutable_data_ptr<float>();
-  RECORD_FUNCTION("fastclip::contrastTerms", std::vector<c10::IValue>());
-  at::parallel_for(0, rows, rowsWorthAThread(columns), [&](int64_t begin, int64_t end) {
+  const auto weighRows = [&](int64_t begin, int64_t end, float* pulls) {
     for (int64_t i = begin; i < end; ++i) {
-      const RowSums row = weighRow(band, i);
+      const RowSums row = weighRow(band, i, rows, others.empty() ? nullptr : &columns, pulls);
       const double ordered[] = {row.own.terms, row.own.byLogScale, row.others.terms, row.others.byLogScale, row.own.pull};
-      for (size_t k = 0; k < std::size(ordered); ++k) out[static_cast<int64_t>(k) * rows + i] = static_cast<float>(ordered[k]);
+      for (size_t k = 0; k < std::size(ordered); ++k) out[static_cast<int64_t>(k) * band.rows + i] = static_cast<float>(ordered[k]);
     }
+  };
+  RECORD_FUNCTION("fastclip::contrastTerms", std::vector<c10::IValue>());
+  const bool pullsColumns = toBool(call.env, call[4], "pullsColumns");
+  if (pullsColumns && others.empty()) throw BadArgument("pullsColumns: expected others");
+  if (!pullsColumns) {
+    at::parallel_for(0, band.rows, worthAThread(band.columns), [&](int64_t begin, int64_t end) { weighRows(begin, end, nullptr); });
+    return fromTensors(call, {sums});
+  }
+  // What comes out does not depend on the number of threads: each stripe of rows has sums of its own.
+  const int64_t stripes = (band.rows + kStripe - 1) / kStripe;
+  at::Tensor pulls = at::zeros({stripes, band.columns}, at::kFloat);
+  float* const ofStripes = pulls.mutable_data_ptr<float>();
+  at::parallel_for(0, stripes, worthAThread(kStripe * band.columns), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) weighRows(i * kStripe, std::min((i + 1) * kStripe, band.rows), ofStripes + i * band.columns);
   });
-  return fromTensor(call, std::move(sums));
+  return fromTensors(call, {sums, pulls.sum(0)});
 }
 
 void defineContrast(napi_env env, napi_value exports) {

@@ -54,7 +54,7 @@ export class FastClipLoss implements ContrastiveLoss {
     const { rho, tauGradient } = this.#objective;
     const [ownLogU, ownLogWeight] = [localRows(logU, features), localRows(logWeight, features)];
     const robust = meanOfSides({ reference: ownLogU, exact: ownLogWeight }[tauGradient]).add(rho);
-    const timesTau = (values: Pair<Tensor>): Pair<Tensor> => mapPair(values, (gradient) => gradient.mul(tau));
+    const timesTau = (values: Pair<Tensor>): Pair<Tensor> => mapPair(values, (gradient) => gradient.mul_(tau));
     return {
       loss: loss.add(meanOfSides(ownLogU)).add(rho).mul(tau),
       features: timesTau(global.features),

@@ -1,6 +1,6 @@
 // The features of one step: this rank's rows, and everybody's.
-import type { Tensor } from "../tensor/index.ts";
-import type { Pair } from "./pair.ts";
+import { scope, type Tensor } from "../tensor/index.ts";
+import { type Pair, type Side, sides } from "./pair.ts";
 
 /** Unit-norm float32 features without gradient. Row i of `local` is row `offset + i` of `all`. */
 export interface Features {
@@ -16,9 +16,19 @@ export function singleRank(local: Pair<Tensor>): Features {
   return { local, all: local, offset: 0 };
 }
 
+/** Whether this rank has the whole batch: then the columns of its similarities are its own anchors of the other side. */
+export function isWhole({ local, all }: Features): boolean {
+  return local.image.size(0) === all.image.size(0);
+}
+
+/** The sides of which a band's rows have to be taken: where they are the whole batch, columns stand for texts as anchors. */
+export function rowSides(features: Features): readonly Side[] {
+  return isWhole(features) ? ["image"] : sides;
+}
+
 /** s_ii for the rows of `features`, [n]. */
 export function diagonalSimilarity(features: Pair<Tensor>): Tensor {
-  return features.image.mul(features.text).sumDim({ dim: [1] });
+  return scope(() => features.image.mul(features.text).sumDim({ dim: [1] }));
 }
 
 export interface Tile {

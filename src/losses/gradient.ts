@@ -1,9 +1,9 @@
 // The gradient of a contrastive loss with respect to the features, written out: no autograd goes through a gather.
-import { type Band, type BandAnchors, full, scope, type Tensor, zeros } from "../tensor/index.ts";
-import { diagonalSimilarity, type Features, type Tile, tiles } from "./features.ts";
+import { full, scope, type Tensor, zeros } from "../tensor/index.ts";
+import { diagonalSimilarity, type Features, isWhole, rowSides, type Tile, tiles } from "./features.ts";
 import { rowsOf, similarityOf } from "./inner.ts";
 import { type Known, mapKnown } from "./known.ts";
-import { mapPair, opposite, type Pair, type Side, sides } from "./pair.ts";
+import { mapPair, opposite, type Pair, pair, type Side, sides } from "./pair.ts";
 import { weighBand } from "./terms.ts";
 
 /** What the anchors of one side bring: everything that the gradient of another rank's features needs to know of them. */
@@ -37,30 +37,39 @@ export interface GradientSums {
  *
  * and that of a text's the same with the sides exchanged. C_ji belongs to anchor j, which may live on another rank: of it
  * only its two scalars are needed. Where they are not known, anchor i's terms give their part to every partner j instead,
- *
- *     C_ij / tau2_i e2_i for the image of pair j, and  - sum_j C_ij / tau2_i e2_i for its own,
- *
- * and the parts of all ranks are to be added up.
+ * C_ij / tau2_i e2_i for the image of pair j, and the parts of all ranks are to be added up. A rank that has the whole batch forms the
+ * gradients of both sides from the similarities of images as rows and texts as columns.
  */
 export function gradientSums(
   features: Features,
   { anchors, factor }: { anchors: Known<Anchors>; factor: number },
 ): GradientSums {
   const { local, all } = features;
-  const known = anchors.of === "own" ? anchors.values : mapPair(anchors.values, (side) => localAnchors(side, features));
-  const partners = anchors.of === "own" ? mapPair(all, (side) => side.zerosLike()) : undefined;
+  const knowsAll = anchors.of === "all" || isWhole(features);
   const gradients = mapPair(local, (side) => side.zerosLike());
-  const sums = zeros([4]);
-  const diagonals = { local: diagonalSimilarity(local), all: diagonalSimilarity(all) };
-  for (const side of sides)
-    for (const tile of tiles(features)) {
-      const task: TileTask = { features, own: known, diagonals, gradients, sums, side, tile };
-      scope(() => (partners ? addOwnTile(task, partners) : addTile(task, anchors.values)));
-    }
-  const [own, ownByLogScale, others, othersByLogScale] = sums.unbind() as [Tensor, Tensor, Tensor, Tensor];
-  const ofOthers = partners ? { others: own, othersByLogScale: ownByLogScale } : { others, othersByLogScale };
-  return scaled({ features: gradients, partners, own, ownByLogScale, ...ofOthers }, factor);
+  const partners = knowsAll ? undefined : mapPair(all, (side) => side.zerosLike());
+  const task: Task = {
+    features,
+    own: knowsAll ? mapPair(anchors.values, (side) => localAnchors(side, features)) : anchors.values,
+    others: knowsAll ? anchors.values : undefined,
+    diagonals: { local: diagonalSimilarity(local), all: diagonalSimilarity(all) },
+    gradients,
+    partners: isWhole(features) ? gradients : partners,
+    pulls: pair(() => zerosOf(local.image.size(0), local.image)),
+    sums: zerosOf(4, local.image),
+  };
+  for (const side of rowSides(features)) for (const tile of tiles(features)) scope(() => addTile(task, side, tile));
+  const asPartners = partners ? mapPair(partners, (side) => ownRows(side, features)) : gradients;
+  for (const side of sides) {
+    // As much as an anchor is pushed away from others, it and its partner are pulled together.
+    const [other, pull] = [opposite(side), task.pulls[side].unsqueeze(1)];
+    gradients[side].addcmul_(local[other], pull, { value: -1 });
+    asPartners[other].addcmul_(local[side], pull, { value: -1 });
+  }
+  return scaled({ features: gradients, partners, ...sumsOf(task, features) }, factor);
 }
+
+const zerosOf = (size: number, { dtype, device }: Tensor): Tensor => zeros([size], { dtype, device });
 
 /** The sums of a loss with one temperature for all pairs. */
 export function sharedTemperatureSums(
@@ -83,8 +92,8 @@ export function gradientsOfFeatures({ features, partners }: Pick<GradientSums, "
 function scaled({ features, partners, ...sums }: GradientSums, factor: number): GradientSums {
   const times = (values: Tensor): Tensor => values.mul(factor);
   return {
-    features: mapPair(features, times),
-    partners: partners && mapPair(partners, times),
+    features: mapPair(features, (values) => values.mul_(factor)),
+    partners: partners && mapPair(partners, (values) => values.mul_(factor)),
     own: times(sums.own),
     others: times(sums.others),
     ownByLogScale: times(sums.ownByLogScale),
@@ -92,58 +101,65 @@ function scaled({ features, partners, ...sums }: GradientSums, factor: number): 
   };
 }
 
-function localAnchors({ inverseTau, logWeight }: Anchors, { local, offset }: Features): Anchors {
-  const tile = { start: offset, rows: local.image.size(0) };
-  return { inverseTau: rowsOf(inverseTau, tile), logWeight: rowsOf(logWeight, tile) };
+function localAnchors({ inverseTau, logWeight }: Anchors, features: Features): Anchors {
+  return { inverseTau: ownRows(inverseTau, features), logWeight: ownRows(logWeight, features) };
 }
 
-interface TileTask {
+/** This rank's rows of what has one for each pair, or one for all. */
+const ownRows = (values: Tensor, { local, offset }: Features): Tensor =>
+  rowsOf(values, { start: offset, rows: local.image.size(0) });
+
+interface Task {
   readonly features: Features;
   /** This rank's anchors. */
   readonly own: Pair<Anchors>;
+  /** Everybody's, where they are known. */
+  readonly others: Pair<Anchors> | undefined;
   readonly diagonals: { readonly local: Tensor; readonly all: Tensor };
   readonly gradients: Pair<Tensor>;
+  /** What takes the gradients of a band's columns, if anything does. */
+  readonly partners: Pair<Tensor> | undefined;
+  /** The sum of each anchor's terms over tau, [b]. */
+  readonly pulls: Pair<Tensor>;
   /** As those of `BandTerms`, [4]. */
   readonly sums: Tensor;
-  readonly side: Side;
-  readonly tile: Tile;
 }
 
-/** Of a band of local rows: their terms as anchors, and those of all anchors whose negatives they are. */
-function addTile(task: TileTask, all: Pair<Anchors>): void {
-  const { features, diagonals, gradients, side, tile } = task;
+/** Of a band of local rows: their terms as anchors, and those of the columns' anchors, whose negatives they are. */
+function addTile(
+  { features, own, others, diagonals, gradients, partners, pulls, sums }: Task,
+  side: Side,
+  tile: Tile,
+): void {
   const other = opposite(side);
-  // C_ji / tau_j: the column is the anchor, the local row its negative.
-  const others = { diagonal: diagonals.all, ...all[other] };
-  const { push, pull, sums } = weighBand(bandOf(task), others);
-  task.sums.add_(sums);
-
-  // sum_j A_ij / tau_i pulls the pair together: it belongs to both halves of pair i.
   const rows = (tensor: Tensor): Tensor => tensor.narrow(0, tile.start, tile.rows);
-  rows(gradients[side]).addmm_(push, features.all[other]).sub_(rows(features.local[other]).mul(pull));
-  rows(gradients[other]).sub_(rows(features.local[side]).mul(pull));
+  const band = { similarity: similarityOf(features, { side, tile }), offset: features.offset + tile.start };
+  const terms = weighBand(band, {
+    own: {
+      diagonal: rows(diagonals.local),
+      inverseTau: rowsOf(own[side].inverseTau, tile),
+      logWeight: rowsOf(own[side].logWeight, tile),
+    },
+    others: others && { diagonal: diagonals.all, ...others[other] },
+    pullsColumns: isWhole(features),
+  });
+  rows(gradients[side]).addmm_(terms.push, features.all[other]);
+  partners?.[other].addmm_(terms.push.t(), rows(features.local[side]));
+  rows(pulls[side]).add_(terms.pull);
+  if (terms.columnPull !== undefined) pulls[other].add_(terms.columnPull);
+  sums.add_(terms.sums);
 }
 
-/** Of a band of local rows: their terms as anchors, for themselves and for every partner. */
-function addOwnTile(task: TileTask, partners: Pair<Tensor>): void {
-  const { features, gradients, side, tile } = task;
-  const other = opposite(side);
-  const { push, pull, sums } = weighBand(bandOf(task));
-  task.sums.add_(sums);
-  const rows = (tensor: Tensor): Tensor => tensor.narrow(0, tile.start, tile.rows);
-  rows(gradients[side]).addmm_(push, features.all[other]).sub_(rows(features.local[other]).mul(pull));
-  partners[other].addmm_(push.t(), rows(features.local[side]));
-  const ownPartners = partners[other].narrow(0, features.offset + tile.start, tile.rows);
-  ownPartners.sub_(rows(features.local[side]).mul(pull));
-}
-
-/** The local row is the anchor. */
-function bandOf({ features, own, diagonals, side, tile }: TileTask): Band & BandAnchors {
-  return {
-    similarity: similarityOf(features, { side, tile }),
-    offset: features.offset + tile.start,
-    diagonal: rowsOf(diagonals.local, tile),
-    inverseTau: rowsOf(own[side].inverseTau, tile),
-    logWeight: rowsOf(own[side].logWeight, tile),
-  };
+/** What the anchors of both sides sum up to. */
+function sumsOf(
+  { sums, partners }: Pick<Task, "sums" | "partners">,
+  features: Features,
+): Pick<GradientSums, "own" | "others" | "ownByLogScale" | "othersByLogScale"> {
+  const [ofRows, byRows, ofColumns, byColumns] = sums.unbind() as [Tensor, Tensor, Tensor, Tensor];
+  if (isWhole(features)) {
+    const [own, ownByLogScale] = [ofRows.add(ofColumns), byRows.add(byColumns)];
+    return { own, others: own, ownByLogScale, othersByLogScale: ownByLogScale };
+  }
+  if (partners !== undefined) return { own: ofRows, others: ofRows, ownByLogScale: byRows, othersByLogScale: byRows };
+  return { own: ofRows, others: ofColumns, ownByLogScale: byRows, othersByLogScale: byColumns };
 }

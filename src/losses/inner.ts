@@ -1,8 +1,8 @@
 // The inner function g of the compositional objective.
-import { type Band, cat, scope, type Tensor } from "../tensor/index.ts";
-import { diagonalSimilarity, type Features, type Tile, tiles } from "./features.ts";
-import { opposite, type Pair, pair, type Side } from "./pair.ts";
-import { logSumOfBand, statisticsOfBand } from "./terms.ts";
+import { cat, scope, type Tensor } from "../tensor/index.ts";
+import { diagonalSimilarity, type Features, isWhole, type Tile, tiles } from "./features.ts";
+import { mapPair, opposite, type Pair, pair, type Side } from "./pair.ts";
+import { addStatistics_, logSumOf, noStatistics, type Statistics, statisticsOfBand } from "./terms.ts";
 
 /**
  * log g of this rank's pairs, per side [b] (FastCLIP, arXiv 2407.01445, equation 1):
@@ -13,17 +13,7 @@ import { logSumOfBand, statisticsOfBand } from "./terms.ts";
  * temperature of its own for each pair.
  */
 export function logInnerFunction(features: Features, inverseTau: Pair<Tensor>): Pair<Tensor> {
-  const diagonal = diagonalSimilarity(features.local);
-  return pair((side) => {
-    const parts = tiles(features).map((tile) =>
-      scope(() => logInnerOfTile(features, { side, tile, diagonal, inverseTau })),
-    );
-    return parts.length === 1 ? parts[0]! : cat(parts);
-  });
-}
-
-function logInnerOfTile(features: Features, task: TileTask): Tensor {
-  return logSumOfBand(bandOf(features, task)).sub(logNegatives(features));
+  return mapPair(statisticsOf(features, inverseTau), (side) => logSumOf(side).sub(logNegatives(features)));
 }
 
 /** What a temperature of its own needs to know of each anchor beside log g; all [b]. */
@@ -37,45 +27,57 @@ export interface InnerStatistics {
 
 /** log g and what v2's temperatures are trained by, in one pass over the similarities. */
 export function innerStatistics(features: Features, inverseTau: Pair<Tensor>): Pair<InnerStatistics> {
-  const diagonal = diagonalSimilarity(features.local);
-  return pair((side) => {
-    const parts = tiles(features).map((tile) =>
-      scope(() => statisticsOfTile(features, { side, tile, diagonal, inverseTau })),
-    );
-    const joined = (name: keyof InnerStatistics): Tensor => cat(parts.map((part) => part[name]));
-    return {
-      logG: joined("logG"),
-      meanDifference: joined("meanDifference"),
-      largestDifference: joined("largestDifference"),
-    };
-  });
-}
-
-function statisticsOfTile(features: Features, task: TileTask): InnerStatistics {
-  const { logSum, mean, largest } = statisticsOfBand(bandOf(features, task));
-  return {
-    logG: logSum.sub(logNegatives(features)),
-    meanDifference: mean,
-    largestDifference: largest.clamp({ min: 0 }),
-  };
+  return mapPair(statisticsOf(features, inverseTau), (side) => ({
+    logG: logSumOf(side).sub(logNegatives(features)),
+    meanDifference: side.products.div(side.terms),
+    largestDifference: side.largest.clamp({ min: 0 }),
+  }));
 }
 
 const logNegatives = ({ all }: Features): number => Math.log(all.image.size(0) - 1);
 
-interface TileTask {
-  readonly side: Side;
-  readonly tile: Tile;
+interface Scales {
   readonly diagonal: Tensor;
   readonly inverseTau: Pair<Tensor>;
 }
 
-function bandOf(features: Features, { side, tile, diagonal, inverseTau }: TileTask): Band {
-  return {
-    similarity: similarityOf(features, { side, tile }),
-    offset: features.offset + tile.start,
-    diagonal: rowsOf(diagonal, tile),
-    inverseTau: rowsOf(inverseTau[side], tile),
-  };
+function statisticsOf(features: Features, inverseTau: Pair<Tensor>): Pair<Statistics> {
+  const scales = { diagonal: diagonalSimilarity(features.local), inverseTau };
+  if (isWhole(features)) return statisticsOfBoth(features, scales);
+  return pair((side) => joined(tiles(features).map((tile) => statisticsOfRows(features, { side, tile, ...scales }))));
+}
+
+/** Pictures are the rows of the similarities, texts their columns. */
+function statisticsOfBoth(features: Features, { diagonal, inverseTau }: Scales): Pair<Statistics> {
+  const text = noStatistics({ size: diagonal.numel, like: diagonal });
+  const image = tiles(features).map((tile) =>
+    scope(() => {
+      const own = { diagonal: rowsOf(diagonal, tile), inverseTau: rowsOf(inverseTau.image, tile) };
+      const band = { similarity: similarityOf(features, { side: "image", tile }), offset: tile.start };
+      const { rows, columns } = statisticsOfBand(band, { own, others: { diagonal, inverseTau: inverseTau.text } });
+      addStatistics_(text, columns!);
+      return rows;
+    }),
+  );
+  return { image: joined(image), text };
+}
+
+function statisticsOfRows(
+  features: Features,
+  { side, tile, diagonal, inverseTau }: Scales & { side: Side; tile: Tile },
+): Statistics {
+  return scope(() => {
+    const own = { diagonal: rowsOf(diagonal, tile), inverseTau: rowsOf(inverseTau[side], tile) };
+    const band = { similarity: similarityOf(features, { side, tile }), offset: features.offset + tile.start };
+    return statisticsOfBand(band, { own }).rows;
+  });
+}
+
+/** Of the anchors of one band after the other. */
+function joined(bands: readonly Statistics[]): Statistics {
+  if (bands.length === 1) return bands[0]!;
+  const all = (name: keyof Statistics): Tensor => cat(bands.map((band) => band[name]));
+  return { largest: all("largest"), terms: all("terms"), products: all("products") };
 }
 
 /** Of the tile's rows of one side and everybody's other side, [rows, B]. */

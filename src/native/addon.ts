@@ -173,13 +173,19 @@ export interface Addon {
   ): [x: Handle, weight: Handle, bias: Handle, shortcut?: Handle];
 
   // contrast.cc
-  contrastStatistics(similarities: Handle, offset: number, diagonal: Handle, inverseTau: Handle): Handle;
+  contrastStatistics(
+    similarities: Handle,
+    offset: number,
+    own: readonly Handle[],
+    others: readonly Handle[] | undefined,
+  ): [rows: Handle, columns?: Handle];
   contrastTerms(
     similarities: Handle,
     offset: number,
     own: readonly Handle[],
     others: readonly Handle[] | undefined,
-  ): Handle;
+    pullsColumns: boolean,
+  ): [sums: Handle, columnPull?: Handle];
 
   // norm.cc
   normOf(tensors: readonly Handle[]): number;

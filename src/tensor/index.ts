@@ -16,9 +16,11 @@ export type { MemoryFormat, Scalar } from "./call.ts";
 export {
   type Band,
   type BandAnchors,
+  type ContrastTermsTask,
   fusedContrastStatistics,
   fusedContrastTerms_,
   fusesContrast,
+  type WeightedAnchors,
 } from "./contrast.ts";
 export { fromBuffer, tensor } from "./create.ts";
 export { type DType, dtypes, type TypedArray } from "./dtype.ts";
