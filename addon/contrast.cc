@@ -1,6 +1,6 @@
 // What a contrastive loss sums up over a band of similarities, in float32 with AVX-512: terms exp((s_ij - s_ii) / tau - log w) off the diagonal, of
-// rows as anchors and of columns. A term below 2^-100 counts as 0, so much smaller is it than w, what it is divided by, or than the largest of its sum: for numbers near 1e-38 and below a
-// CPU takes many times as long, here and in the products that follow.
+// rows as anchors and of columns. A term below 2^-100 counts as 0, so much smaller is it than w, what it is divided by, or than the largest of its
+// sum: for numbers near 1e-38 and below a CPU takes many times as long, here and in the products that follow.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/sum.h>
@@ -8,7 +8,6 @@
 #include <ATen/record_function.h>
 
 #include <cmath>
-#include <limits>
 
 #include "avx512.h"
 #include "convert.h"
@@ -17,9 +16,9 @@ namespace fastclip {
 namespace {
 
 constexpr int64_t kBlock = 4096;  // numbers that are summed up in float32
-constexpr int64_t kChunk = 1024;  // columns that are gone through together
+constexpr int64_t kChunk = 256;   // columns that are gone through together
 constexpr int64_t kGroup = 8;     // rows of theirs that are read side by side
-constexpr int64_t kStripe = 64;   // rows whose sums by column are taken together
+constexpr int64_t kStripe = 16;   // rows whose sums by column are taken together
 
 // exp(x), to within 3e-7 of it; 0 below 2^-100, infinity beyond all numbers. NaN stays NaN.
 FASTCLIP_AVX512 inline __m512 exponential(__m512 number) {
@@ -221,7 +220,7 @@ Values valuesOf(const at::Tensor& tensor, int64_t count, const char* what) {
 
 // Of a list [diagonal, inverseTau].
 Anchors anchorsOf(const std::vector<at::Tensor>& vectors, int64_t count) {
-  if (vectors.size() < 2) throw BadArgument("anchors: expected a vector for each of what they have");
+  if (vectors.size() < 2) throw BadArgument("anchors: expected two vectors");
   return {valuesOf(vectors[0], count, "diagonal"), valuesOf(vectors[1], count, "inverseTau")};
 }
 
