@@ -172,7 +172,7 @@ export interface Addon {
     output: Handle | undefined,
   ): [x: Handle, weight: Handle, bias: Handle, shortcut?: Handle];
 
-  // contrast.cc
+  // contrast-statistics.cc, contrast.cc
   contrastStatistics(
     similarities: Handle,
     offset: number,
